@@ -31,10 +31,12 @@ events() {
     printf ']'
 }
 
+# shellcheck disable=SC2317 # called by wait_for
 has_distinct() {
     [ "$(receiver_sum distinct)" = "$1" ]
 }
 
+# shellcheck disable=SC2317
 port_shut() {
     ! port_open "$1"
 }

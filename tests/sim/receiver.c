@@ -172,7 +172,8 @@ static void request_end(struct conn *c)
     yyjson_doc_free(c->doc);
     c->doc = NULL;
     c->in.len -= c->taken;
-    memmove(c->in.at, c->in.at + c->taken, c->in.len);
+    if (c->taken)
+        memmove(c->in.at, c->in.at + c->taken, c->in.len);
     c->taken = 0;
     c->number = 0;
     c->ready = false;
