@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parsing in situ tells where a key stands: yyjson leaves strings where they were in the
+ * scratch copy, so the distance of a key from the copy's start is its place in the line.
+ *
+ *   {"a":1,"b":{…} , "c":"x"}
+ *    ^start     ^end  ^start      spans; unchanged neighbours are copied together
+ */
+#include "event.h"
+
+#include <stdlib.h>
+
+#include "json.h"
+
+static const char *const keys[EVENT_FIELDS] = {
+    [EV_EVENT_ID] = "event_id",
+    [EV_KIND] = "kind",
+    [EV_TIME] = "time",
+    [EV_LOCAL_TIME] = "local_time",
+    [EV_TIME_NOTE] = "time_note",
+    [EV_RECEIVED_AT] = "received_at",
+    [EV_DEVICE_ID] = "device_id",
+    [EV_READER] = "reader",
+    [EV_DIRECTION] = "direction",
+    [EV_DIRECTION_FROM] = "direction_from",
+    [EV_PUNCH] = "punch",
+    [EV_CODE] = "code",
+    [EV_PERSON_ID] = "person_id",
+    [EV_CARD_NO] = "card_no",
+    [EV_CREDENTIAL] = "credential",
+    [EV_EMPLOYEE_ID] = "employee_id",
+    [EV_HR] = "hr",
+    [EV_SNAPSHOT] = "snapshot",
+    [EV_SERIAL_NO] = "serial_no",
+    [EV_SOURCE] = "source",
+    [EV_ORIGIN] = "origin",
+    [EV_RAW] = "raw",
+    [EV_RAW_BASE64] = "raw_base64",
+    [EV_SKEW_S] = "skew_s",
+    [EV_LATE] = "late",
+    [EV_DUPLICATE_OF] = "duplicate_of",
+    [EV_SKIP] = "skip",
+    [EV_HOLD] = "hold",
+    [EV_ERROR] = "error",
+    [EV_ATTEMPTS] = "attempts",
+    [EV_AMBIGUOUS] = "ambiguous",
+    [EV_ACK] = "ack",
+};
+
+#define KEY_BYTES_MAX 15
+
+/* Keys by length and first character, filled once: a look-up compares one or two candidates. */
+static struct {
+    unsigned char first[KEY_BYTES_MAX][26]; /* 1 + field, or 0 */
+    unsigned char next[EVENT_FIELDS];       /* 1 + the next field of that length and letter */
+    unsigned char length[EVENT_FIELDS];
+    bool ready;
+} table;
+
+static void table_fill(void)
+{
+    for (unsigned f = 0; f < EVENT_FIELDS; f++) {
+        size_t n = strlen(keys[f]);
+        unsigned char *head = &table.first[n][keys[f][0] - 'a'];
+
+        table.length[f] = (unsigned char)n;
+        table.next[f] = *head;
+        *head = (unsigned char)(f + 1);
+    }
+    table.ready = true;
+}
+
+const char *event_key(enum event_field field)
+{
+    return keys[field];
+}
+
+enum event_field event_field_of(struct slice key)
+{
+    unsigned f;
+
+    if (!table.ready)
+        table_fill();
+    if (key.n == 0 || key.n >= KEY_BYTES_MAX || key.p[0] < 'a' || key.p[0] > 'z')
+        return EVENT_FIELDS;
+    for (f = table.first[key.n][key.p[0] - 'a']; f > 0; f = table.next[f - 1])
+        if (memcmp(keys[f - 1], key.p, key.n) == 0)
+            return (enum event_field)(f - 1);
+    return EVENT_FIELDS;
+}
+
+/* ---- writing ---- */
+
+static void print_member(struct buf *out, const struct draft *d, unsigned f)
+{
+    buf_room(out, KEY_BYTES_MAX + 4);
+    buf_char(out, '"');
+    buf_add(out, keys[f], table.length[f]);
+    buf_lit(out, "\":");
+    if (d->json & EVENT_BIT(f))
+        buf_slice(out, d->value[f]);
+    else
+        json_str(out, d->value[f]);
+}
+
+/* Prints the fields of `pending` below `limit`, each with the comma that it needs; returns those
+ * left. */
+static uint64_t print_pending(
+    struct buf *out, const struct draft *d, uint64_t pending, unsigned limit)
+{
+    while (pending) {
+        unsigned f = (unsigned)__builtin_ctzll(pending);
+
+        if (f >= limit)
+            break;
+        if (out->data[out->len - 1] != '{')
+            buf_char(out, ',');
+        print_member(out, d, f);
+        pending &= pending - 1;
+    }
+    return pending;
+}
+
+void draft_print(struct buf *out, const struct draft *d)
+{
+    if (!table.ready)
+        table_fill();
+    buf_char(out, '{');
+    print_pending(out, d, d->set, EVENT_FIELDS);
+    buf_char(out, '}');
+}
+
+void event_write(struct buf *out, const struct event *e, const struct draft *d)
+{
+    uint64_t touched = d->set | d->gone, fresh = d->set;
+    unsigned i = 0;
+
+    for (uint64_t set = d->set; set; set &= set - 1)
+        if (e->field[__builtin_ctzll(set)])
+            fresh &= ~(set & -set);
+    buf_room(out, e->line.n + 256);
+    buf_char(out, '{');
+    while (i < e->count) {
+        const struct event_member *m = &e->member[i++];
+        size_t end = m->end;
+
+        if (m->field < EVENT_FIELDS) {
+            fresh = print_pending(out, d, fresh, m->field);
+            if (d->gone & EVENT_BIT(m->field))
+                continue;
+        }
+        if (out->data[out->len - 1] != '{')
+            buf_char(out, ',');
+        if (m->field < EVENT_FIELDS && d->set & EVENT_BIT(m->field)) {
+            print_member(out, d, m->field);
+            continue;
+        }
+        /* As many unchanged neighbours as stand in one piece before the next thing to do. */
+        while (i < e->count) {
+            const struct event_member *next = &e->member[i];
+
+            if (next->field < EVENT_FIELDS &&
+                (touched & EVENT_BIT(next->field) ||
+                    (fresh && (unsigned)__builtin_ctzll(fresh) < (unsigned)next->field)))
+                break;
+            end = next->end;
+            i++;
+        }
+        buf_add(out, e->line.p + m->start, end - m->start);
+    }
+    print_pending(out, d, fresh, EVENT_FIELDS);
+    buf_char(out, '}');
+}
+
+/* ---- reading ---- */
+
+struct event_reader {
+    char *scratch; /* the copy that yyjson parses in place */
+    size_t scratch_bytes;
+    void *pool; /* what yyjson allocates from: bounds the memory of one line */
+    size_t pool_bytes;
+    yyjson_alc alc;
+    struct event_member member[EVENT_MEMBERS_MAX];
+};
+
+struct event_reader *event_reader_new(void)
+{
+    struct event_reader *r = mem_alloc(sizeof *r);
+
+    memset(r, 0, sizeof *r);
+    if (!table.ready)
+        table_fill();
+    return r;
+}
+
+void event_reader_free(struct event_reader *r)
+{
+    if (r) {
+        free(r->scratch);
+        free(r->pool);
+    }
+    free(r);
+}
+
+/* Room for a line of n bytes: a value costs 16 bytes, and no honest line has more than one every
+ * two bytes. */
+static void make_room(struct event_reader *r, size_t n)
+{
+    if (n + YYJSON_PADDING_SIZE <= r->scratch_bytes)
+        return;
+    r->scratch_bytes = n + YYJSON_PADDING_SIZE < 8192 ? 8192 : n + YYJSON_PADDING_SIZE;
+    r->scratch = mem_resize(r->scratch, r->scratch_bytes);
+    r->pool_bytes = r->scratch_bytes * 8 + 4096;
+    free(r->pool);
+    r->pool = mem_alloc(r->pool_bytes);
+}
+
+/* The value starts after the key's closing quote, the colon and white space. */
+static uint32_t value_start(struct slice line, uint32_t key_quote)
+{
+    size_t i = key_quote + 1;
+
+    while (line.p[i] != '"')
+        i += line.p[i] == '\\' ? 2 : 1;
+    i++;
+    while (line.p[i] != ':')
+        i++;
+    i++;
+    while (line.p[i] == ' ' || line.p[i] == '\t' || line.p[i] == '\r' || line.p[i] == '\n')
+        i++;
+    return (uint32_t)i;
+}
+
+/* Steps back over white space and one comma or brace, to the end of the value before `from`. */
+static uint32_t value_end(struct slice line, size_t from)
+{
+    bool mark = false;
+
+    for (;; from--) {
+        char c = line.p[from - 1];
+
+        if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+            continue;
+        if (mark)
+            return (uint32_t)from;
+        mark = true; /* the comma, or the closing brace */
+    }
+}
+
+static int index_members(struct event_reader *r, struct event *e, struct fault *why)
+{
+    size_t max = yyjson_obj_size(e->root), i;
+    yyjson_val *key, *val;
+    struct event_member *m = r->member;
+
+    if (max > EVENT_MEMBERS_MAX)
+        return fault_set(why, EX_DATAERR, "more than %d fields", EVENT_MEMBERS_MAX);
+    yyjson_obj_foreach(e->root, i, max, key, val)
+    {
+        size_t start = (size_t)(yyjson_get_str(key) - r->scratch) - 1;
+
+        m->start = (uint32_t)start;
+        m->value = value_start(e->line, m->start);
+        m->field = event_field_of((struct slice){yyjson_get_str(key), yyjson_get_len(key)});
+        if (m > r->member)
+            m[-1].end = value_end(e->line, start);
+        if (m->field < EVENT_FIELDS) {
+            if (e->field[m->field])
+                return fault_set(why, EX_DATAERR, "field \"%s\" twice", keys[m->field]);
+            e->field[m->field] = val;
+            e->at[m->field] = (unsigned short)(m - r->member);
+        }
+        m++;
+    }
+    e->member = r->member;
+    e->count = (unsigned)(m - r->member);
+    if (e->count > 0)
+        m[-1].end = value_end(e->line, e->line.n);
+    return 0;
+}
+
+int event_read(struct event_reader *r, struct slice line, struct event *e, struct fault *why)
+{
+    yyjson_read_err error;
+    yyjson_doc *doc;
+
+    e->line = line;
+    e->count = 0;
+    e->member = r->member;
+    memset(e->field, 0, sizeof e->field);
+    if (line.n == 0)
+        return fault_set(why, EX_DATAERR, "empty line");
+    if (line.n > UINT32_MAX / 2)
+        return fault_set(why, EX_DATAERR, "too long");
+    make_room(r, line.n);
+    memcpy(r->scratch, line.p, line.n);
+    memset(r->scratch + line.n, 0, YYJSON_PADDING_SIZE);
+    yyjson_alc_pool_init(&r->alc, r->pool, r->pool_bytes);
+    doc = yyjson_read_opts(
+        r->scratch, line.n, YYJSON_READ_INSITU | YYJSON_READ_BIGNUM_AS_RAW, &r->alc, &error);
+    if (!doc && error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return fault_set(why, EX_DATAERR, "too many values for one line");
+    if (!doc)
+        return fault_set(why, EX_DATAERR, "not JSON: %s at byte %zu", error.msg, error.pos + 1);
+    e->root = yyjson_doc_get_root(doc);
+    if (!yyjson_is_obj(e->root))
+        return fault_set(why, EX_DATAERR, "not a JSON object");
+    return index_members(r, e, why);
+}
+
+struct slice event_str(const struct event *e, enum event_field field)
+{
+    yyjson_val *v = e->field[field];
+
+    if (!v || !yyjson_is_str(v))
+        return SLICE_NONE;
+    return (struct slice){yyjson_get_str(v), yyjson_get_len(v)};
+}
+
+struct slice event_json(const struct event *e, enum event_field field)
+{
+    const struct event_member *m;
+
+    if (!e->field[field])
+        return SLICE_NONE;
+    m = &e->member[e->at[field]];
+    return (struct slice){e->line.p + m->value, m->end - m->value};
+}
+
+/* ---- shared ---- */
+
+#define BAD_RAW_BYTES 4096
+
+void event_print_bad(struct buf *out, struct slice line, const char *error)
+{
+    struct draft d = {0};
+    struct buf base64 = {0};
+
+    if (line.n > BAD_RAW_BYTES)
+        line.n = BAD_RAW_BYTES;
+    /* A cut in mid-character is our doing, not the record's. */
+    for (int i = 0; i < 3 && line.n == BAD_RAW_BYTES - (size_t)i && !utf8_valid(line); i++)
+        line.n--;
+    draft_str(&d, EV_KIND, SLICE("other"));
+    if (utf8_valid(line)) {
+        draft_str(&d, EV_RAW, line);
+    } else {
+        json_base64(&base64, line);
+        draft_json(&d, EV_RAW_BASE64, buf_all(&base64));
+    }
+    draft_str(&d, EV_ERROR, slice_of(error));
+    draft_print(out, &d);
+    buf_free(&base64);
+}
+
+struct slice event_person(const struct event *e)
+{
+    static const enum event_field order[] = {EV_EMPLOYEE_ID, EV_PERSON_ID, EV_CARD_NO};
+
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        struct slice s = event_str(e, order[i]);
+
+        if (s.n > 0)
+            return s;
+    }
+    return SLICE_NONE;
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots: every outstanding event has one; the ack is "NONCE-SLOT-TURN" in hex, and TURN changes
+ * each time a slot is used again, so an old receipt finds nothing.  Slots in use hang in a list in
+ * the order of sending, which is the order of giving back when the command ends.
+ */
+#include "into.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "line.h"
+#include "msg.h"
+#include "stop.h"
+
+#define NONE UINT32_MAX
+#define BACKOFF_FIRST_MS 200
+#define BACKOFF_LAST_MS 30000
+#define STEADY_MS 10000 /* a command that lived this long starts again at the first backoff step   \
+                         */
+#define PIPE_BYTES (1 << 20)
+
+struct slot {
+    uint64_t token;
+    int64_t sent_ms;
+    uint32_t turn;
+    uint32_t next, previous; /* in the list of those in use, or of the free */
+    bool used;
+};
+
+struct into {
+    struct into_config config;
+    uint32_t nonce;
+    struct slot *slot;
+    uint32_t oldest, newest, free;
+    unsigned outstanding;
+    pid_t pid;
+    int pidfd, in, out; /* the command's process, its stdin and stdout; -1 when closed */
+    struct buf pending; /* bytes for its stdin, from pending_from on */
+    size_t pending_from;
+    struct line_reader *receipts;
+    struct event_reader *parser;
+    enum into_state state;
+    bool finishing;
+    int status, backoff_ms;
+    int64_t started_ms, resume_ms;
+    uint64_t strays;
+};
+
+/* ---- slots ---- */
+
+static void unlink_slot(struct into *i, uint32_t n)
+{
+    struct slot *s = &i->slot[n];
+
+    if (s->previous == NONE)
+        i->oldest = s->next;
+    else
+        i->slot[s->previous].next = s->next;
+    if (s->next == NONE)
+        i->newest = s->previous;
+    else
+        i->slot[s->next].previous = s->previous;
+}
+
+static uint32_t slot_take(struct into *i, uint64_t token)
+{
+    uint32_t n = i->free;
+    struct slot *s = &i->slot[n];
+
+    i->free = s->next;
+    s->used = true;
+    s->token = token;
+    s->sent_ms = i->config.answer_ms > 0 ? monotonic_ms() : 0;
+    s->next = NONE;
+    s->previous = i->newest;
+    if (i->newest == NONE)
+        i->oldest = n;
+    else
+        i->slot[i->newest].next = n;
+    i->newest = n;
+    i->outstanding++;
+    return n;
+}
+
+static void slot_drop(struct into *i, uint32_t n)
+{
+    unlink_slot(i, n);
+    i->slot[n].used = false;
+    i->slot[n].turn++;
+    i->slot[n].next = i->free;
+    i->free = n;
+    i->outstanding--;
+}
+
+static char *put_hex(char *p, uint32_t v)
+{
+    static const char hex[] = "0123456789abcdef";
+    int shift = 28;
+
+    while (shift > 0 && v >> shift == 0)
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        *p++ = hex[v >> shift & 15];
+    return p;
+}
+
+static bool get_hex(const char **p, const char *end, char stop, uint32_t *v)
+{
+    const char *start = *p;
+
+    for (*v = 0; *p < end && **p != stop; ++*p) {
+        char c = **p;
+
+        if (*p - start == 8 || !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        *v = *v << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    if (*p == start)
+        return false;
+    if (stop && *p < end)
+        ++*p;
+    return true;
+}
+
+/* The slot that an ack names, or NONE. */
+static uint32_t slot_find(const struct into *i, struct slice ack)
+{
+    const char *p = ack.p, *end = ack.p + ack.n;
+    uint32_t nonce, n, turn;
+
+    if (!p || !get_hex(&p, end, '-', &nonce) || !get_hex(&p, end, '-', &n) ||
+        !get_hex(&p, end, '\0', &turn) || nonce != i->nonce || n >= i->config.window)
+        return NONE;
+    return i->slot[n].used && i->slot[n].turn == turn ? n : NONE;
+}
+
+/* ---- the command ---- */
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static _Noreturn void become_command(const char *command, int in, int out)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    setpgid(0, 0);
+    if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    _exit(127);
+}
+
+static int start(struct into *i, struct fault *why)
+{
+    int to[2] = {-1, -1}, from[2] = {-1, -1}, rc = -1;
+
+    if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0) {
+        fault_errno(why, EX_OSERR, "--into: cannot make a pipe");
+        goto out;
+    }
+    fcntl(to[1], F_SETPIPE_SZ, PIPE_BYTES); /* fewer switches in bulk; refused is fine */
+    i->pid = fork();
+    if (i->pid < 0) {
+        fault_errno(why, EX_OSERR, "--into: cannot start a process");
+        goto out;
+    }
+    if (i->pid == 0)
+        become_command(i->config.command, to[0], from[1]);
+    /* Our ends only: their other ends are open file descriptions of their own, which stay blocking.
+     */
+    fcntl(to[1], F_SETFL, O_NONBLOCK);
+    fcntl(from[0], F_SETFL, O_NONBLOCK);
+    i->pidfd = (int)syscall(SYS_pidfd_open, i->pid, 0);
+    if (i->pidfd >= 0)
+        fcntl(i->pidfd, F_SETFD, FD_CLOEXEC);
+    i->in = to[1];
+    i->out = from[0];
+    to[1] = from[0] = -1;
+    i->receipts = line_reader_new(i->out, LINE_MAX_BYTES);
+    i->state = INTO_RUNNING;
+    i->started_ms = monotonic_ms();
+    rc = 0;
+out:
+    close_fd(&to[0]);
+    close_fd(&to[1]);
+    close_fd(&from[0]);
+    close_fd(&from[1]);
+    return rc;
+}
+
+struct into *into_open(const struct into_config *config, struct fault *why)
+{
+    struct into *i = mem_alloc(sizeof *i);
+
+    *i = (struct into){
+        .config = *config, .pidfd = -1, .in = -1, .out = -1, .oldest = NONE, .newest = NONE};
+    if (i->config.window == 0)
+        i->config.window = INTO_WINDOW;
+    if (i->config.window_bytes == 0)
+        i->config.window_bytes = INTO_BYTES;
+    i->slot = mem_alloc(i->config.window * sizeof *i->slot);
+    for (uint32_t n = 0; n < i->config.window; n++)
+        i->slot[n] = (struct slot){.next = n + 1 < i->config.window ? n + 1 : NONE};
+    if (getrandom(&i->nonce, sizeof i->nonce, 0) != sizeof i->nonce)
+        i->nonce = (uint32_t)getpid() ^ (uint32_t)monotonic_ms();
+    i->parser = event_reader_new();
+    i->backoff_ms = BACKOFF_FIRST_MS;
+    if (start(i, why) < 0) {
+        into_close(i);
+        return NULL;
+    }
+    return i;
+}
+
+static void reap(struct into *i, int flags)
+{
+    int status;
+
+    if (i->pid <= 0 || waitpid(i->pid, &status, flags) != i->pid)
+        return;
+    i->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    i->pid = 0;
+    close_fd(&i->pidfd);
+}
+
+void into_close(struct into *i)
+{
+    if (!i)
+        return;
+    close_fd(&i->in);
+    close_fd(&i->out);
+    if (i->pid > 0) {
+        kill(-i->pid, SIGTERM);
+        reap(i, 0);
+    }
+    line_reader_free(i->receipts);
+    event_reader_free(i->parser);
+    buf_free(&i->pending);
+    free(i->slot);
+    free(i);
+}
+
+/* ---- the caller's side ---- */
+
+enum into_state into_state(const struct into *i)
+{
+    return i->state;
+}
+
+bool into_room(const struct into *i)
+{
+    return i->state == INTO_RUNNING && i->in >= 0 && !i->finishing && i->free != NONE &&
+           i->pending.len - i->pending_from < i->config.window_bytes;
+}
+
+void into_send(struct into *i, struct slice line, uint64_t token)
+{
+    uint32_t n = slot_take(i, token);
+    char ack[32], *p = ack;
+
+    p = put_hex(p, i->nonce);
+    *p++ = '-';
+    p = put_hex(p, n);
+    *p++ = '-';
+    p = put_hex(p, i->slot[n].turn);
+    buf_room(&i->pending, line.n + 48);
+    buf_add(&i->pending, line.p, line.n - 1);
+    if (i->pending.data[i->pending.len - 1] != '{')
+        buf_char(&i->pending, ',');
+    buf_lit(&i->pending, "\"ack\":\"");
+    buf_add(&i->pending, ack, (size_t)(p - ack));
+    buf_lit(&i->pending, "\"}\n");
+}
+
+void into_finish(struct into *i)
+{
+    i->finishing = true;
+}
+
+unsigned into_outstanding(const struct into *i)
+{
+    return i->outstanding;
+}
+
+uint64_t into_strays(const struct into *i)
+{
+    return i->strays;
+}
+
+int into_exit_status(const struct into *i)
+{
+    return i->status;
+}
+
+static void lower(int *timeout_ms, int64_t to_ms)
+{
+    if (to_ms < 0)
+        to_ms = 0;
+    if (to_ms > 3600000)
+        to_ms = 3600000;
+    if (*timeout_ms < 0 || to_ms < *timeout_ms)
+        *timeout_ms = (int)to_ms;
+}
+
+nfds_t into_poll(struct into *i, struct pollfd *fds, int *timeout_ms)
+{
+    nfds_t n = 0;
+
+    if (i->state == INTO_PAUSED)
+        lower(timeout_ms, i->resume_ms - monotonic_ms());
+    if (i->config.answer_ms > 0 && i->oldest != NONE)
+        lower(timeout_ms, i->slot[i->oldest].sent_ms + i->config.answer_ms - monotonic_ms());
+    if (i->out >= 0)
+        fds[n++] = (struct pollfd){.fd = i->out, .events = POLLIN};
+    if (i->in >= 0 && i->pending.len > i->pending_from)
+        fds[n++] = (struct pollfd){.fd = i->in, .events = POLLOUT};
+    /* The process itself matters only once both pipes are closed. */
+    if (i->out < 0 && i->pid > 0) {
+        if (i->pidfd >= 0)
+            fds[n++] = (struct pollfd){.fd = i->pidfd, .events = POLLIN};
+        else
+            lower(timeout_ms, 20);
+    }
+    return n;
+}
+
+static void write_pending(struct into *i)
+{
+    while (i->in >= 0 && i->pending_from < i->pending.len) {
+        ssize_t n =
+            write(i->in, i->pending.data + i->pending_from, i->pending.len - i->pending_from);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN)
+            close_fd(
+                &i->in); /* it does not read any more: it will end, and then all is given back */
+        if (n < 0)
+            break;
+        i->pending_from += (size_t)n;
+    }
+    if (i->pending_from == i->pending.len || i->in < 0) {
+        i->pending.len = i->pending_from = 0;
+        if (i->finishing)
+            close_fd(&i->in);
+    } else if (i->pending_from > INTO_BYTES) {
+        i->pending.len -= i->pending_from;
+        memmove(i->pending.data, i->pending.data + i->pending_from, i->pending.len);
+        i->pending_from = 0;
+    }
+}
+
+/* One read, when there is something; at the end of its output the pipe is closed. */
+static void read_receipts(struct into *i)
+{
+    struct pollfd fd = {.fd = i->out, .events = POLLIN};
+    struct fault why;
+
+    if (i->out >= 0 && poll(&fd, 1, 0) > 0 && line_fill(i->receipts, &why) <= 0)
+        close_fd(&i->out);
+}
+
+static void finish_life(struct into *i)
+{
+    bool again = i->config.restart && !i->finishing;
+
+    close_fd(&i->in);
+    i->pending.len = i->pending_from = 0;
+    i->state = again ? INTO_PAUSED : INTO_ENDED;
+    if (!again)
+        return;
+    if (monotonic_ms() - i->started_ms > STEADY_MS)
+        i->backoff_ms = BACKOFF_FIRST_MS;
+    i->resume_ms = monotonic_ms() + i->backoff_ms;
+    msg_warn("--into: the command ended (exit status %d): starting it again in %d ms", i->status,
+        i->backoff_ms);
+    i->backoff_ms = i->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : i->backoff_ms * 2;
+}
+
+int into_run(struct into *i, struct fault *why)
+{
+    if (i->state == INTO_PAUSED && i->finishing)
+        i->state = INTO_ENDED;
+    if (i->state == INTO_PAUSED && i->outstanding == 0 && monotonic_ms() >= i->resume_ms) {
+        line_reader_free(i->receipts);
+        i->receipts = NULL;
+        return start(i, why);
+    }
+    if (i->state != INTO_RUNNING)
+        return 0;
+    read_receipts(i);
+    write_pending(i);
+    if (i->out < 0) {
+        reap(i, WNOHANG);
+        if (i->pid == 0)
+            finish_life(i);
+    }
+    return 0;
+}
+
+static bool next_receipt(struct into *i, struct into_answer *answer)
+{
+    struct slice line;
+    struct fault why;
+    enum line kind;
+    uint32_t n;
+
+    while (i->receipts) {
+        kind = line_take(i->receipts, &line);
+        if (kind == LINE_WAIT || kind == LINE_END)
+            return false;
+        /* A torn last receipt is none: the event is given back and asked about again. */
+        if (kind != LINE_OK || receipt_parse(i->parser, line, &answer->receipt, &why) < 0 ||
+            (n = slot_find(i, answer->receipt.ack)) == NONE) {
+            i->strays++;
+            continue;
+        }
+        answer->token = i->slot[n].token;
+        slot_drop(i, n);
+        return true;
+    }
+    return false;
+}
+
+bool into_next(struct into *i, struct into_answer *answer)
+{
+    const struct slot *oldest;
+
+    if (next_receipt(i, answer))
+        return true;
+    if (i->oldest == NONE)
+        return false;
+    oldest = &i->slot[i->oldest];
+    if (i->state == INTO_RUNNING &&
+        (i->config.answer_ms == 0 || monotonic_ms() - oldest->sent_ms < i->config.answer_ms))
+        return false;
+    *answer = (struct into_answer){.token = oldest->token, .receipt = {.outcome = OUTCOMES}};
+    slot_drop(i, i->oldest);
+    return true;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* getopt_long from a table, and the few shapes of option values. */
+#include "option.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONS_MAX 64
+
+static int usage(
+    const struct program *program, struct fault *why, const char *what, const char *name)
+{
+    return fault_set(why, EX_USAGE, "%s: %s; try %s --help", name, what, program->name);
+}
+
+static void build(const struct program *program, char *letters, struct option *longs)
+{
+    *letters++ = ':';
+    for (const struct option_spec *o = program->options; o->code; o++) {
+        *longs++ =
+            (struct option){o->name, o->arg ? required_argument : no_argument, NULL, o->code};
+        if (o->code >= OPTION_LONG)
+            continue;
+        *letters++ = (char)o->code;
+        if (o->arg)
+            *letters++ = ':';
+    }
+    *letters = '\0';
+    *longs = (struct option){0};
+}
+
+static int bad_option(const struct program *program, char **argv, int code, struct fault *why)
+{
+    char name[64];
+    const char *text = argv[optind - 1];
+
+    if (optopt > 0 && optopt < OPTION_LONG) {
+        snprintf(name, sizeof name, "-%c", optopt);
+        text = name;
+    }
+    return usage(program, why, code == ':' ? "needs an argument" : "no such option", text);
+}
+
+int option_next(const struct program *program, int argc, char **argv, struct option_value *value,
+    int *first, struct fault *why)
+{
+    static char letters[OPTIONS_MAX * 2 + 2];
+    static struct option longs[OPTIONS_MAX + 1];
+    int code;
+
+    if (!letters[0])
+        build(program, letters, longs);
+    opterr = 0;
+    code = getopt_long(argc, argv, letters, longs, NULL);
+    if (code == -1) {
+        *first = optind;
+        return 0;
+    }
+    if (code == '?' || code == ':')
+        return bad_option(program, argv, code, why);
+    if (code == 'h')
+        option_help(program);
+    else if (code == 'V')
+        printf("%s %s\n", program->name, TS_VERSION);
+    *value = (struct option_value){code, optarg};
+    return code == 'h' || code == 'V' ? 2 : 1;
+}
+
+static void print_synopsis(const struct program *program)
+{
+    const char *p = program->synopsis, *lead = "usage: ";
+
+    while (*p) {
+        int n = (int)strcspn(p, "\n");
+
+        printf("%s%s %.*s\n", lead, program->name, n, p);
+        p += n;
+        p += *p == '\n';
+        lead = "       ";
+    }
+}
+
+void option_help(const struct program *program)
+{
+    print_synopsis(program);
+    printf("%s\n\n", program->summary);
+    for (const struct option_spec *o = program->options; o->code; o++) {
+        char left[64];
+
+        if (o->code < OPTION_LONG)
+            snprintf(left, sizeof left, "-%c, --%s%s%s", o->code, o->name, o->arg ? " " : "",
+                o->arg ? o->arg : "");
+        else
+            snprintf(left, sizeof left, "    --%s%s%s", o->name, o->arg ? " " : "",
+                o->arg ? o->arg : "");
+        printf("  %-26s %s\n", left, o->help);
+    }
+    if (program->more)
+        printf("\n%s", program->more);
+}
+
+int option_number(const char *name, const char *text, long long low, long long high,
+    long long *value, struct fault *why)
+{
+    char *end;
+
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    if (errno || end == text || *end || *value < low || *value > high)
+        return fault_set(why, EX_USAGE, "--%s %s: must be a whole number from %lld to %lld", name,
+            text, low, high);
+    return 0;
+}
+
+/* A number and the unit after it. */
+static int scaled(const char *name, const char *text, const char *const units[],
+    const long long factors[], const char *example, long long *value, struct fault *why)
+{
+    char *end;
+
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    for (int i = 0; units[i] && !errno && end != text && *value >= 0; i++)
+        if (strcmp(end, units[i]) == 0 && *value <= (1ll << 53) / factors[i]) {
+            *value *= factors[i];
+            return 0;
+        }
+    return fault_set(
+        why, EX_USAGE, "--%s %s: not understood; write it like %s", name, text, example);
+}
+
+int option_duration(const char *name, const char *text, long long *ms, struct fault *why)
+{
+    static const char *const units[] = {"", "ms", "s", "m", "h", "d", NULL};
+    static const long long factors[] = {1000, 1, 1000, 60000, 3600000, 86400000};
+
+    return scaled(name, text, units, factors, "500ms, 60s, 5m, 2h or 1d", ms, why);
+}
+
+int option_size(const char *name, const char *text, long long low, long long high, long long *bytes,
+    struct fault *why)
+{
+    static const char *const units[] = {"", "k", "K", "M", "G", NULL};
+    static const long long factors[] = {1, 1024, 1024, 1048576, 1073741824};
+
+    if (scaled(name, text, units, factors, "65536, 64k, 8M or 1G", bytes, why) < 0)
+        return -1;
+    if (*bytes < low || *bytes > high)
+        return fault_set(
+            why, EX_USAGE, "--%s %s: must be from %lld to %lld bytes", name, text, low, high);
+    return 0;
+}

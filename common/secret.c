@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading secrets with care for who else could. */
+#include "secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_credential(const char *name)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    char path[4096];
+
+    if (!folder || strchr(name, '/'))
+        return -1;
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+        return -1;
+    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+static int check_owner(int fd, const char *name, struct fault *why)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return fault_errno(why, EX_NOINPUT, "%s: cannot read", name);
+    if (!S_ISREG(st.st_mode))
+        return fault_set(why, EX_NOPERM, "%s: not a regular file", name);
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return fault_set(why, EX_NOPERM, "%s: holds a secret but belongs to another user", name);
+    if (st.st_mode & 077)
+        return fault_set(
+            why, EX_NOPERM, "%s: holds a secret but others may read it: chmod 600 it", name);
+    return 0;
+}
+
+static int read_all(int fd, const char *name, struct buf *out, struct fault *why)
+{
+    /* One buffer of full size from the start: growing would leave copies of the secret behind. */
+    buf_room(out, SECRET_BYTES_MAX + 1);
+    for (;;) {
+        ssize_t n = read(fd, out->data + out->len, SECRET_BYTES_MAX + 1 - out->len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fault_errno(why, EX_NOINPUT, "%s: cannot read", name);
+        if (n == 0)
+            break;
+        out->len += (size_t)n;
+        if (out->len > SECRET_BYTES_MAX)
+            return fault_set(why, EX_CONFIG, "%s: too long for a secret", name);
+    }
+    return 0;
+}
+
+int secret_read(const char *name, struct buf *out, struct fault *why)
+{
+    char *end;
+    bool inherited = strncmp(name, "fd:", 3) == 0;
+    int fd = inherited ? (int)strtol(name + 3, &end, 10) : open_credential(name), rc = -1;
+
+    secret_forget(out);
+    if (!inherited && fd < 0)
+        fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    if (fd < 0) {
+        fault_errno(why, EX_NOINPUT, "%s: cannot open", name);
+        goto out;
+    }
+    if (!inherited && check_owner(fd, name, why) < 0)
+        goto out;
+    if (read_all(fd, name, out, why) < 0)
+        goto out;
+    end = memchr(out->data, '\n', out->len);
+    if (end)
+        out->len = (size_t)(end - out->data);
+    if (out->len > 0 && out->data[out->len - 1] == '\r')
+        out->len--;
+    rc = out->len > 0 ? 0 : fault_set(why, EX_CONFIG, "%s: empty", name);
+out:
+    if (fd > 2)
+        close(fd);
+    return rc;
+}
+
+void secret_forget(struct buf *secret)
+{
+    if (secret->data)
+        explicit_bzero(secret->data, secret->cap);
+    buf_free(secret);
+}
+
+bool secret_equal(struct slice a, struct slice b)
+{
+    unsigned char differ = a.n != b.n;
+
+    for (size_t i = 0; i < a.n; i++)
+        differ |= (unsigned char)(a.p[i] ^ (b.n > 0 ? b.p[i % b.n] : 0));
+    return differ == 0;
+}

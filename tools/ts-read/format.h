@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How bytes become events.  A format is one file in formats/ with one `struct format` and one line
+ * in format.c's table.  It is pure: no I/O, no clock, no globals that change; so golden files and
+ * fuzzing need nothing else.  It knows no transport; what the transport knows (origin, received_at,
+ * device name) is added by the pump.
+ */
+#ifndef TS_FORMAT_H
+#define TS_FORMAT_H
+
+#include "event.h"
+
+/* `-o key=value` pairs, in the order given. */
+struct format_option {
+    struct slice key, value;
+};
+
+struct format_options {
+    const struct format_option *option;
+    size_t count;
+    size_t longest; /* --max-line: no record is longer, in bytes */
+};
+
+/* What one record says.  Slices may point into the record, into static text, or into the format's
+   own state: they are used before the next call. */
+struct decoded {
+    const struct event *base; /* a line that is an event already (ndjson); NULL otherwise */
+    struct draft
+        draft; /* its fields, or the changes to base; `raw` only when it is not the record itself */
+    const char
+        *error;  /* not understood, and why: a plain reason, the same text for the same cause */
+    bool no_raw; /* base carries everything: the pump adds no `raw` */
+};
+
+/* Takes the events of a record, in order; a record may hold none (heartbeat), one, or many (JSON
+ * array). */
+struct emitter {
+    void (*emit)(void *arg, const struct decoded *event);
+    void *arg;
+};
+
+enum frame {
+    FRAME_RECORD, /* *record is a record; *used bytes of the input are done */
+    FRAME_SKIP, /* *used bytes are between records (empty line, padding, junk): go on after them */
+    FRAME_MORE, /* no whole record yet; with end: nothing but the rest is left, which the pump
+                   reports as torn */
+};
+
+struct format {
+    const char *name;  /* as in -f and in `source` */
+    const char *title; /* one line for --list-formats */
+
+    /* How sure the first bytes are this format: 0 no, 1..99 maybe, 100 certain.  whole: there is no
+     * more input. */
+    int (*sniff)(struct slice head, bool whole);
+
+    /* State of one stream (a file, a connection, a request body).  NULL and *why: an option was
+     * wrong (64). */
+    void *(*open)(const struct format_options *options, struct fault *why);
+    void (*close)(void *state);
+
+    /* Finds the next record in `in`; end: no more bytes will follow. */
+    enum frame (*frame)(void *state, struct slice in, bool end, size_t *used, struct slice *record);
+
+    /* Emits what the record says.  torn: it is the last line of the input and has no newline. */
+    void (*decode)(void *state, struct slice record, bool torn, const struct emitter *out);
+};
+
+/* Sorted by name; NULL ends the table. */
+extern const struct format *const formats[];
+
+const struct format *format_find(struct slice name);
+
+/* The format that is surest about the first bytes, or NULL when none is. */
+const struct format *format_sniff(struct slice head, bool whole);
+
+/* For formats of lines: a record is a line without its LF and without a CR before it; empty lines
+ * are skipped. */
+enum frame frame_line(void *state, struct slice in, bool end, size_t *used, struct slice *record);
+
+#endif
