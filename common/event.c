@@ -357,6 +357,8 @@ struct slice event_person(const struct event *e)
 {
     static const enum event_field order[] = {EV_EMPLOYEE_ID, EV_PERSON_ID, EV_CARD_NO};
 
+    if (slice_is(event_str(e, EV_TIME_NOTE), "clock_unset"))
+        return SLICE_NONE;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         struct slice s = event_str(e, order[i]);
 

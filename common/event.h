@@ -146,7 +146,8 @@ void event_write(struct buf *out, const struct event *e, const struct draft *d);
 void event_print_bad(struct buf *out, struct slice line, const char *error);
 
 /* Whose order the event belongs to: employee_id, else person_id, else card_no; SLICE_NONE without a
- * person. */
+   person, and for a record of an unset clock: it has no place in anybody's order, and must not hold
+   back what the person did since. */
 struct slice event_person(const struct event *e);
 
 #endif

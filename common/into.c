@@ -23,8 +23,8 @@
 #define NONE UINT32_MAX
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS 30000
-#define STEADY_MS 10000 /* a command that lived this long starts again at the first backoff step   \
-                         */
+/* A command that lived this long starts again at the first backoff step. */
+#define STEADY_MS 10000
 #define PIPE_BYTES (1 << 20)
 
 struct slot {
