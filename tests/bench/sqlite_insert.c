@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* The bare loop that `ts-spool put` is measured against: the same two tables, the same durability
+ * and the same rows a transaction, and nothing else (no receipts, no states, no checks).
+ *
+ * usage: sqlite_insert [-n ROWS] DB < events.ndjson
+ * Keep the schema and the pragmas as in tools/ts-spool/stores/sqlite.c. */
+#include <sqlite3.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char schema[] = "PRAGMA journal_mode=TRUNCATE;"
+                             "PRAGMA synchronous=FULL;"
+                             "CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER,"
+                             " line BLOB);"
+                             "CREATE TABLE id(id BLOB PRIMARY KEY, seq INTEGER) WITHOUT ROWID;";
+
+static sqlite3 *db;
+
+/* Ends the program with SQLite's message unless `rc` is the result that is wanted. */
+static void must(int rc, int wanted)
+{
+    if (rc == wanted)
+        return;
+    fprintf(stderr, "sqlite_insert: %s\n", sqlite3_errmsg(db));
+    exit(74);
+}
+
+/* The text of a string member that is found by its name; NULL when absent. */
+static const char *member(const char *line, size_t len, const char *name, size_t *size)
+{
+    const char *at = memmem(line, len, name, strlen(name)), *end;
+
+    if (!at)
+        return NULL;
+    at += strlen(name);
+    end = memchr(at, '"', len - (size_t)(at - line));
+    *size = end ? (size_t)(end - at) : 0;
+    return end ? at : NULL;
+}
+
+static int digit(char c)
+{
+    return c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
+}
+
+static void uuid_bytes(const char *text, size_t len, unsigned char out[16])
+{
+    int n = 0;
+
+    memset(out, 0, 16);
+    for (size_t i = 0; i < len && n < 32; i++)
+        if (text[i] != '-') {
+            out[n / 2] = (unsigned char)(out[n / 2] << 4 | digit(text[i]));
+            n++;
+        }
+}
+
+static void insert(
+    sqlite3_stmt *to_id, sqlite3_stmt *to_event, int64_t seq, const char *line, size_t len)
+{
+    unsigned char key[16];
+    size_t id_len = 0, who_len = 0;
+    const char *id = member(line, len, "\"event_id\":\"", &id_len);
+    const char *who = member(line, len, "\"person_id\":\"", &who_len);
+
+    uuid_bytes(id ? id : "", id_len, key);
+    sqlite3_bind_blob(to_id, 1, key, 16, SQLITE_STATIC);
+    sqlite3_bind_int64(to_id, 2, seq);
+    must(sqlite3_step(to_id), SQLITE_DONE);
+    sqlite3_reset(to_id);
+    sqlite3_bind_int64(to_event, 1, seq);
+    sqlite3_bind_text(to_event, 2, who, (int)who_len, SQLITE_STATIC);
+    sqlite3_bind_int64(to_event, 3, (int64_t)time(NULL));
+    sqlite3_bind_blob(to_event, 4, line, (int)len, SQLITE_STATIC);
+    must(sqlite3_step(to_event), SQLITE_DONE);
+    sqlite3_reset(to_event);
+}
+
+int main(int argc, char **argv)
+{
+    sqlite3_stmt *to_id = NULL, *to_event = NULL;
+    int64_t seq = 0, rows = 1000;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    int c;
+
+    while ((c = getopt(argc, argv, "n:")) != -1)
+        rows = c == 'n' ? atoll(optarg) : 0;
+    if (rows < 1 || optind + 1 != argc) {
+        fputs("usage: sqlite_insert [-n ROWS] DB < events.ndjson\n", stderr);
+        return 64;
+    }
+    setvbuf(stdin, NULL, _IOFBF, 1 << 18);
+    must(sqlite3_open(argv[optind], &db), SQLITE_OK);
+    must(sqlite3_exec(db, schema, NULL, NULL, NULL), SQLITE_OK);
+    must(sqlite3_prepare_v2(db, "INSERT INTO id VALUES(?,?)", -1, &to_id, NULL), SQLITE_OK);
+    must(sqlite3_prepare_v2(db, "INSERT INTO event VALUES(?,?,?,?)", -1, &to_event, NULL),
+        SQLITE_OK);
+    while ((len = getline(&line, &room, stdin)) > 0) {
+        if (seq % rows == 0)
+            must(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        insert(to_id, to_event, ++seq, line, (size_t)len - (line[len - 1] == '\n'));
+        if (seq % rows == 0)
+            must(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    }
+    if (seq % rows)
+        must(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_finalize(to_id);
+    sqlite3_finalize(to_event);
+    must(sqlite3_close(db), SQLITE_OK);
+    free(line);
+    return 0;
+}
