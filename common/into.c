@@ -133,7 +133,7 @@ static bool get_hex(const char **p, const char *end, char stop, uint32_t *v)
 /* The slot that an ack names, or NONE. */
 static uint32_t slot_find(const struct into *i, struct slice ack)
 {
-    const char *p = ack.p, *end = ack.p + ack.n;
+    const char *p = ack.p, *end = p ? p + ack.n : NULL;
     uint32_t nonce, n, turn;
 
     if (!p || !get_hex(&p, end, '-', &nonce) || !get_hex(&p, end, '-', &n) ||
