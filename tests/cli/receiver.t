@@ -120,6 +120,12 @@ ok $? "up again, on the same port"
 is "$(post "$(event 2 a)")" 201 "and stores"
 receiver_stop
 
+receiver_start --fault 'event 2.. status 401 for 0.4'
+is "$(post "$(event 1 a)")$(post "$(event 2 a)")" 201401 "401 from the second event on"
+wait_for 5 eval "post '$(event 2 a)' | grep -q 201"
+ok $? "for a while"
+receiver_stop
+
 # Two requests of one person in flight at once, by a client that sends both before it reads.
 receiver_start --fault 'slow 200'
 python3 - "${url##*:}" "$(event 1 a)" "$(event 2 a)" "$(event 3 b)" <<'PY'

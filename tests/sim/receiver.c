@@ -269,7 +269,7 @@ static void request_judge(struct conn *c)
 
     c->answer_at = m.time_s;
     for (size_t n = 0; n < faults.count && !c->rule; n++) {
-        const struct rule *r = &faults.rules[n];
+        struct rule *r = &faults.rules[n];
         bool hit = !rule_selects(r);
         if (r->act == ACT_DOWN || r->act == ACT_CLOSE_EARLY || !rule_open(r, &m))
             continue;
@@ -555,13 +555,7 @@ static bool down_now(void)
 
     for (size_t i = 0; i < faults.count; i++) {
         struct rule *r = &faults.rules[i];
-        if (r->act != ACT_DOWN)
-            continue;
-        if (r->down_s > 0 && !r->fired && rule_open(r, &m)) {
-            r->fired = true;
-            r->down_s += m.time_s; /* from here on: the end of the outage */
-        }
-        if (r->fired ? m.time_s < r->down_s : r->down_s <= 0 && rule_open(r, &m))
+        if (r->act == ACT_DOWN && rule_open(r, &m))
             return true;
     }
     return false;

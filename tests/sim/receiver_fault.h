@@ -6,6 +6,7 @@
  *   event 5000..9999     while that many distinct events (plus one) are stored
  *   time 0..2.5          seconds since the start
  *   nth 7                each request whose number divides by 7
+ *   for 3                so many seconds from the first moment that the window is open, then never
  *   every 97             requests with an event whose id's hash divides by 97: the same events on
  *                        every try, alone or in an array
  *   person 17 · id UUID  requests with an event of that person, with that id
@@ -15,8 +16,7 @@
  *   close [stored]       read all, close without an answer
  *   half [stored]        answer half a status line, then close
  *   slow 200             wait so many milliseconds, then go on with the other rules
- *   down [for 3]         no listening socket and no connection: in the time window, or for so many
- *                        seconds once the window opens
+ *   down                 no listening socket and no connection (with `time` or `for`)
  *
  * The first rule that matches acts. Example: `every 97 status 422`, `time 0..5 down`. */
 #ifndef RECEIVER_FAULT_H
@@ -42,8 +42,9 @@ struct rule {
     char *person, *id;
     enum act act;
     int status;
-    double slow_ms, retry_s, down_s;
-    bool retry_date, stored, fired;
+    double slow_ms, retry_s, for_s;
+    double until_s; /* end of `for`; 0: the window has not opened yet */
+    bool retry_date, stored;
 };
 
 struct schedule {
@@ -132,7 +133,7 @@ static int rule_word(struct rule *r, const char *word, const char *arg)
     if (!strcmp(word, "slow"))
         return r->act = ACT_SLOW, r->slow_ms = n, 2;
     if (!strcmp(word, "for"))
-        return r->down_s = n, 2;
+        return r->for_s = n, 2;
     r->retry_date = !strcmp(word, "retry-date");
     r->retry_s = n;
     return r->retry_date || !strcmp(word, "retry-after") ? 2 : 0;
@@ -192,11 +193,22 @@ static bool range_holds(const struct range *r, double value)
     return !r->set || (value >= r->from && value <= r->to);
 }
 
-static bool rule_open(const struct rule *r, const struct moment *now)
+static bool rule_window(const struct rule *r, const struct moment *now)
 {
     return range_holds(&r->request, (double)now->request) &&
-           range_holds(&r->event, (double)now->event) && range_holds(&r->time_s, now->time_s) &&
-           (!r->nth || now->request % r->nth == 0);
+           range_holds(&r->event, (double)now->event) && range_holds(&r->time_s, now->time_s);
+}
+
+static bool rule_open(struct rule *r, const struct moment *now)
+{
+    bool open = rule_window(r, now);
+
+    if (r->for_s > 0) {
+        if (r->until_s <= 0 && open)
+            r->until_s = now->time_s + r->for_s;
+        open = now->time_s < r->until_s;
+    }
+    return open && (!r->nth || now->request % r->nth == 0);
 }
 
 /* Does the rule look at the events themselves? */
