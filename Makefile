@@ -25,7 +25,7 @@ LINK     = $(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS)
 
 LIBS_common    := -lyyjson -luuid
 LIBS_ts-read   := -lmicrohttpd
-LIBS_ts-enrich :=
+LIBS_ts-enrich := -lcrypto
 LIBS_ts-send   := -lcurl -lz
 LIBS_ts-spool  := -lsqlite3
 LIBS_check     := $(shell pkg-config --libs check 2>/dev/null)

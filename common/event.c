@@ -144,6 +144,8 @@ void event_write(struct buf *out, const struct event *e, const struct draft *d)
         const struct event_member *m = &e->member[i++];
         size_t end = m->end;
 
+        if (m->field == EVENT_DROPPED)
+            continue;
         if (m->field < EVENT_FIELDS) {
             fresh = print_pending(out, d, fresh, m->field);
             if (d->gone & EVENT_BIT(m->field))
@@ -159,9 +161,10 @@ void event_write(struct buf *out, const struct event *e, const struct draft *d)
         while (i < e->count) {
             const struct event_member *next = &e->member[i];
 
-            if (next->field < EVENT_FIELDS &&
-                (touched & EVENT_BIT(next->field) ||
-                    (fresh && (unsigned)__builtin_ctzll(fresh) < (unsigned)next->field)))
+            if (next->field == EVENT_DROPPED ||
+                (next->field < EVENT_FIELDS &&
+                    (touched & EVENT_BIT(next->field) ||
+                        (fresh && (unsigned)__builtin_ctzll(fresh) < (unsigned)next->field))))
                 break;
             end = next->end;
             i++;
@@ -170,6 +173,26 @@ void event_write(struct buf *out, const struct event *e, const struct draft *d)
     }
     print_pending(out, d, fresh, EVENT_FIELDS);
     buf_char(out, '}');
+}
+
+unsigned event_drop(const struct event *e, const struct slice *names, unsigned count)
+{
+    yyjson_val *key, *val;
+    size_t i, n;
+    unsigned dropped = 0;
+
+    yyjson_obj_foreach(e->root, i, n, key, val)
+    {
+        unsigned k = 0;
+
+        while (k < count && !yyjson_equals_strn(key, names[k].p, names[k].n))
+            k++;
+        if (k < count) {
+            e->member[i].field = EVENT_DROPPED;
+            dropped++;
+        }
+    }
+    return dropped;
 }
 
 /* ---- reading ---- */

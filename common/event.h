@@ -49,7 +49,8 @@ enum event_field {
     EV_ATTEMPTS,
     EV_AMBIGUOUS,
     EV_ACK,
-    EVENT_FIELDS, /* how many; also "not one of ours" */
+    EVENT_FIELDS,  /* how many; also "not one of ours" */
+    EVENT_DROPPED, /* of a member: left out by event_drop */
 };
 
 /* The JSON key of a field, and the field of a key (EVENT_FIELDS when it is not ours). */
@@ -134,6 +135,10 @@ static inline bool event_has(const struct event *e, enum event_field field)
 {
     return e->field[field] != NULL;
 }
+
+/* Leaves out every member whose key is among these names, ours or not, when the event is written (a
+   draft may still set a field of that name).  Returns how many there are. */
+unsigned event_drop(const struct event *e, const struct slice *names, unsigned count);
 
 /* The event with the draft applied: one object, no newline.  New fields go where the table has
  * them. */

@@ -154,9 +154,15 @@ enum line line_next(struct line_reader *r, struct slice *line, struct fault *why
         if (stop_wait(&in, 1, 0, false) == 0) {
             if (r->idle && r->idle(r->idle_arg, why) < 0)
                 return LINE_ERROR;
-            while (!stop_requested() && !in.revents)
-                if (stop_wait(&in, 1, -1, false) < 0)
+            while (!stop_requested() && !in.revents) {
+                int n = stop_wait(&in, 1, -1, false);
+
+                if (n < 0)
                     return fault_errno(why, EX_IOERR, "standard input: cannot wait"), LINE_ERROR;
+                /* A signal woke us: the program looks after it before the next wait. */
+                if (n == 0 && r->idle && r->idle(r->idle_arg, why) < 0)
+                    return LINE_ERROR;
+            }
         }
         /* An orderly end: whole lines already read are in hand, a half one is not ours. */
         if (stop_requested())

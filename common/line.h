@@ -29,8 +29,8 @@ struct line_reader;
 struct line_reader *line_reader_new(int fd, size_t longest);
 void line_reader_free(struct line_reader *r);
 
-/* idle(arg) runs before every wait for input; -1 from it makes line_next return LINE_ERROR with its
- * *why. */
+/* idle(arg) runs before every wait for input, and after a signal that woke it; -1 from it makes
+ * line_next return LINE_ERROR with its *why. */
 void line_on_idle(struct line_reader *r, int (*idle)(void *arg, struct fault *why), void *arg);
 
 /* The next line, valid until the next call. */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of steps, and the one path that every line takes through it. */
+#include "enrich.h"
+
+#include <stdlib.h>
+
+static const struct {
+    step *run;
+    bool always; /* for records with `error` too */
+} steps[] = {
+    {step_registry, false},
+    {step_identity, true},
+    {step_when, false},
+    {step_person, false},
+    {step_direction, false},
+    {step_snapshot, false},
+    {step_skew, false},
+    {step_hold, false},
+    {step_redact, true},
+};
+
+void context_init(struct context *c)
+{
+    *c = (struct context){.settings.max_skew_ms = -1};
+    c->reader = event_reader_new();
+    c->hr_reader = event_reader_new();
+}
+
+void context_free(struct context *c)
+{
+    event_reader_free(c->reader);
+    event_reader_free(c->hr_reader);
+    buf_free(&c->bad);
+    buf_free(&c->hr);
+}
+
+void context_use(struct context *c, const struct site *site, const struct roster *roster)
+{
+    c->site = site;
+    c->roster = roster;
+    c->last_known = false;
+}
+
+static void enrich_event(struct context *c, const struct event *e, struct buf *out)
+{
+    struct draft d;
+
+    draft_reset(&d);
+    c->device = NULL;
+    c->device_id = SLICE_NONE;
+    c->resolved = false;
+    c->clock_unset = false;
+    c->hold = HOLD_NONE;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i].always || !(event_has(e, EV_ERROR) || d.set & EVENT_BIT(EV_ERROR)))
+            steps[i].run(e, c, &d);
+    c->not_understood += (d.set & EVENT_BIT(EV_ERROR)) != 0;
+    event_write(out, e, &d);
+    buf_char(out, '\n');
+}
+
+void enrich_line(struct context *c, struct slice line, const char *bad, struct buf *out)
+{
+    struct event e;
+    struct fault why;
+
+    c->lines++;
+    if (bad || event_read(c->reader, line, &e, &why) < 0) {
+        /* The record of a bad line takes the same way as one that ts-read marked. */
+        c->not_understood++;
+        c->bad.len = 0;
+        event_print_bad(&c->bad, line, bad ? bad : why.text);
+        if (event_read(c->reader, buf_all(&c->bad), &e, &why) < 0)
+            abort();
+    }
+    enrich_event(c, &e, out);
+}
+
+bool enrich_whole(struct context *c, struct slice line)
+{
+    struct event e;
+    struct fault why;
+
+    return event_read(c->reader, line, &e, &why) == 0;
+}

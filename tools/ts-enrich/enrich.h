@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One event through all steps.  A step is a function in a file of its own: it looks at the event
+ * and at what the steps before it found (the second half of struct context), and adds to the draft.
+ * Everything that a draft borrows lives in the context, the event, the site or the roster.
+ *
+ * Steps are idempotent: what one of them set in an earlier run it sets again, from today's site and
+ * roster, or takes away when its cause is gone.
+ */
+#ifndef TS_ENRICH_ENRICH_H
+#define TS_ENRICH_ENRICH_H
+
+#include "clock.h"
+#include "event.h"
+#include "identity.h"
+#include "names.h"
+#include "roster.h"
+#include "site.h"
+
+/* From the command line; these stand above the site file, except that a device's own zone wins. */
+struct settings {
+    struct slice device; /* -d; SLICE_NONE: not given */
+    struct zone *zone;   /* -z; NULL: not given */
+    bool require_employee;
+    int64_t max_skew_ms; /* -1: not given */
+    struct names redact;
+    const struct identity_hash *key; /* NULL: the public hash */
+};
+
+/* Why an event waits; the texts are in hold.c. */
+enum hold { HOLD_NONE, HOLD_CLOCK, HOLD_CLAIMED, HOLD_UNMAPPED, HOLDS };
+
+#define DEVICE_ID_KEPT 128
+
+struct context {
+    struct settings settings;
+    const struct site *site;
+    const struct roster *roster; /* NULL: none */
+
+    /* What the steps found out about the event in hand. */
+    const struct device *device; /* NULL: not in the site file */
+    struct slice device_id;      /* canonical; SLICE_NONE: none */
+    bool resolved;               /* instant_ms is known */
+    int64_t instant_ms;
+    bool clock_unset;
+    struct slice note; /* the time_note that it will have; SLICE_NONE: none */
+    enum hold hold;
+
+    /* Texts that the draft borrows. */
+    char event_id[IDENTITY_TEXT], time[CLOCK_TEXT], skew[24];
+    struct buf hr;
+
+    /* The device of the last event: most come in runs of one device. */
+    char last_id[DEVICE_ID_KEPT];
+    size_t last_bytes;
+    bool last_known;
+    const struct device *last_device;
+
+    struct event_reader *reader, *hr_reader;
+    struct buf bad; /* the record of a line that is no event */
+
+    uint64_t lines, not_understood;
+    uint64_t nameless;                    /* events without device_id */
+    uint64_t zoneless;                    /* events left without `time` for want of a zone */
+    char zoneless_device[DEVICE_ID_KEPT]; /* of the first of them */
+};
+
+/* The settings are filled by the caller afterwards; site and roster by context_use. */
+void context_init(struct context *c);
+void context_free(struct context *c);
+
+/* Works with these from the next event on; both stay the caller's. */
+void context_use(struct context *c, const struct site *site, const struct roster *roster);
+
+/* Appends what becomes of one line, with its newline.  `bad` is what is wrong with the line already
+   ("too long"), or NULL. */
+void enrich_line(struct context *c, struct slice line, const char *bad, struct buf *out);
+
+/* Whether the line is one JSON object that event_read takes. */
+bool enrich_whole(struct context *c, struct slice line);
+
+/* ---- the steps, in their order ---- */
+
+typedef void step(const struct event *e, struct context *c, struct draft *d);
+
+step step_registry;  /* device_id: aliases to names */
+step step_identity;  /* event_id */
+step step_when;      /* time, time_note: local_time in the device's zone */
+step step_person;    /* employee_id, hr from the roster */
+step step_direction; /* direction, direction_from */
+step step_snapshot;  /* the placeholder */
+step step_skew;      /* skew_s, time_note "drift" */
+step step_hold;      /* hold: what the steps before said */
+step step_redact;    /* takes fields away */
+
+/* ---- for steps ---- */
+
+/* Sets a string field, unless the event has just this text already. */
+static inline void put_str(
+    const struct event *e, struct draft *d, enum event_field field, struct slice text)
+{
+    struct slice old = event_str(e, field);
+
+    if (!old.p || !slice_eq(old, text))
+        draft_str(d, field, text);
+}
+
+/* Takes a field away if it is there. */
+static inline void put_nothing(const struct event *e, struct draft *d, enum event_field field)
+{
+    if (event_has(e, field))
+        draft_remove(d, field);
+}
+
+#endif

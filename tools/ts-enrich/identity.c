@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Step: event_id, from the device's canonical name.  What has one keeps it. */
+#include "enrich.h"
+
+void step_identity(const struct event *e, struct context *c, struct draft *d)
+{
+    struct identity id;
+
+    if (event_str(e, EV_EVENT_ID).n > 0)
+        return;
+    identity_of(&id, e, c->device_id, c->settings.key);
+    identity_print(&id, c->event_id);
+    draft_str(d, EV_EVENT_ID, (struct slice){c->event_id, IDENTITY_TEXT - 1});
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* ts-enrich: events in, complete events out, one line for one line.  Options, files, the loop, and
+   the reload of site file and roster between two lines. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "enrich.h"
+#include "key.h"
+#include "line.h"
+#include "msg.h"
+#include "option.h"
+#include "stop.h"
+
+enum { OPT_ID_KEY = OPTION_LONG, OPT_REQUIRE, OPT_MAX_SKEW, OPT_REDACT, OPT_CHECK };
+
+static const struct option_spec options[] = {
+    {'c', "config", "FILE", "the site file, ts-site(5)"},
+    {'d', "device", "ID", "device_id of lines that have none"},
+    {'z', "zone", "ZONE", "zone of devices that have none of their own"},
+    {'r', "roster", "FILE", "the roster, in place of the site file's"},
+    {OPT_ID_KEY, "id-key", "FILE", "event_id by a keyed hash, with this key"},
+    {OPT_REQUIRE, "require-employee", NULL, "hold events of people not in the roster"},
+    {OPT_MAX_SKEW, "max-skew", "TIME", "clock skew that is not worth a mark (300s)"},
+    {OPT_REDACT, "redact", "NAMES", "take these fields away: name,card_no"},
+    {OPT_CHECK, "check-config", NULL, "read site file and roster, and stop"},
+    OPTION_HELP,
+    {0},
+};
+
+static const struct program program = {
+    .name = "ts-enrich",
+    .synopsis = "[-c site.json] [-d device-id] [-z zone] [-r roster.csv] [option …] [file …]",
+    .summary = "Completes events: identity, true time, person, direction. NDJSON in and out.",
+    .options = options,
+    .more = "SIGHUP reads site file and roster again.\n",
+};
+
+struct job {
+    const char *config, *roster_path; /* as given; NULL: not given */
+    const char *key_file;
+    bool check;
+    struct site *site;
+    struct roster *roster;
+    struct key *key;
+    struct context context;
+    struct line_writer out;
+    int status; /* of faults that do not end the work: a missing file */
+};
+
+static void tell(const char *text)
+{
+    msg_warn("%s", text);
+}
+
+/* ---- options ---- */
+
+static int set_redact(struct names *names, const char *text, struct fault *why)
+{
+    static const char *const kept[] = {"event_id", "ack", "hold", "skip", "error"};
+
+    if (names_add(names, text, why) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (names_have(names, slice_of(kept[i])))
+            return fault_set(
+                why, EX_USAGE, "--redact %s: delivery needs it; it cannot be left out", kept[i]);
+    return 0;
+}
+
+static int set_option(struct job *j, const struct option_value *v, struct fault *why)
+{
+    struct settings *s = &j->context.settings;
+    long long ms;
+
+    switch (v->code) {
+    case 'c':
+        j->config = v->arg;
+        return 0;
+    case 'd':
+        s->device = slice_of(v->arg);
+        return s->device.n > 0 ? 0 : fault_set(why, EX_USAGE, "-d: the name is empty");
+    case 'z':
+        s->zone = zone_find(v->arg, why);
+        return s->zone ? 0 : -1;
+    case 'r':
+        j->roster_path = v->arg;
+        return 0;
+    case OPT_ID_KEY:
+        j->key_file = v->arg;
+        return 0;
+    case OPT_REQUIRE:
+        s->require_employee = true;
+        return 0;
+    case OPT_MAX_SKEW:
+        if (option_duration("max-skew", v->arg, &ms, why) < 0)
+            return -1;
+        s->max_skew_ms = ms;
+        return 0;
+    case OPT_REDACT:
+        return set_redact(&s->redact, v->arg, why);
+    default:
+        j->check = true;
+        return 0;
+    }
+}
+
+/* ---- site and roster ---- */
+
+static int load(struct job *j, struct site **site, struct roster **roster, struct fault *why)
+{
+    const char *path;
+
+    *roster = NULL;
+    *site = j->config ? site_load(j->config, tell, why) : site_new();
+    if (!*site)
+        return -1;
+    path = j->roster_path ? j->roster_path : (*site)->roster;
+    if (path)
+        *roster = roster_load(path, &j->context.settings.redact, tell, why);
+    if (!path || *roster)
+        return 0;
+    site_free(*site);
+    *site = NULL;
+    return -1;
+}
+
+/* What has no people or devices any more is a file in the middle of being written, or a mistake. */
+static int check_shrunk(
+    const struct job *j, const struct site *site, const struct roster *roster, struct fault *why)
+{
+    if (j->roster && roster_people(j->roster) > 0 && (!roster || roster_people(roster) == 0))
+        return fault_set(why, EX_CONFIG, "the new roster has nobody in it");
+    if (j->site->device_count > 0 && site->device_count == 0)
+        return fault_set(why, EX_CONFIG, "the new site file has no devices");
+    return 0;
+}
+
+static void use(struct job *j, struct site *site, struct roster *roster)
+{
+    site_free(j->site);
+    roster_free(j->roster);
+    j->site = site;
+    j->roster = roster;
+    context_use(&j->context, site, roster);
+}
+
+static void reload(struct job *j)
+{
+    struct site *site;
+    struct roster *roster;
+    struct fault why;
+
+    if (load(j, &site, &roster, &why) < 0) {
+        msg_warn("%s; going on with the old site and roster", why.text);
+    } else if (check_shrunk(j, site, roster, &why) < 0) {
+        msg_warn("%s; going on with the old site and roster", why.text);
+        site_free(site);
+        roster_free(roster);
+    } else {
+        use(j, site, roster);
+        msg_warn("site and roster read again: %zu devices, %zu people", site->device_count,
+            roster ? roster_people(roster) : 0);
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Before every wait for input: what is done goes out, and a SIGHUP is looked after. */
+static int idle(void *arg, struct fault *why)
+{
+    struct job *j = arg;
+
+    if (stop_reload())
+        reload(j);
+    return line_flush(&j->out, why);
+}
+
+/* A line that its writer did not finish.  In a file it is damage, to be kept; in a pipe the writer
+   died over it, was given no receipt, and will send it again: then it must not become an event. */
+static bool is_fragment(struct job *j, int fd, enum line kind, struct slice line)
+{
+    struct stat st;
+
+    if (kind != LINE_TORN || enrich_whole(&j->context, line) || fstat(fd, &st) < 0 ||
+        S_ISREG(st.st_mode))
+        return false;
+    msg_warn("input ended inside a line: its %zu bytes are left out", line.n);
+    j->status = EX_DATAERR;
+    return true;
+}
+
+static int read_lines(struct job *j, int fd, struct fault *why)
+{
+    struct line_reader *reader = line_reader_new(fd, LINE_MAX_BYTES);
+    struct slice line;
+    enum line kind;
+    int rc = 0;
+
+    line_on_idle(reader, idle, j);
+    while (rc == 0 && (kind = line_next(reader, &line, why)) != LINE_END) {
+        if (kind == LINE_ERROR) {
+            rc = -1;
+        } else if (!is_fragment(j, fd, kind, line)) {
+            enrich_line(&j->context, line, kind == LINE_LONG ? "line longer than 1 MiB" : NULL,
+                &j->out.buf);
+            rc = line_written(&j->out, why);
+        }
+        if (stop_reload())
+            reload(j);
+    }
+    line_reader_free(reader);
+    return rc;
+}
+
+static int read_file(struct job *j, const char *name, struct fault *why)
+{
+    int fd, rc;
+
+    if (strcmp(name, "-") == 0)
+        return read_lines(j, STDIN_FILENO, why);
+    fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        msg_warn("%s: cannot open: %s", name, strerror(errno));
+        j->status = EX_NOINPUT;
+        return 0;
+    }
+    rc = read_lines(j, fd, why);
+    close(fd);
+    return rc;
+}
+
+static int read_all(struct job *j, char **files, struct fault *why)
+{
+    int rc = *files ? 0 : read_lines(j, STDIN_FILENO, why);
+
+    for (; rc == 0 && *files && !stop_requested(); files++)
+        rc = read_file(j, *files, why);
+    return rc;
+}
+
+/* What is to be said at the end, the most important thing last; the exit status. */
+static int sum_up(const struct job *j)
+{
+    const struct context *c = &j->context;
+
+    if (c->nameless > 0)
+        msg_warn("events without device_id: %" PRIu64
+                 ": give -d, or their ids will not match those of other paths",
+            c->nameless);
+    if (c->zoneless > 0)
+        msg_warn("events without time: %" PRIu64
+                 ": no zone for device %s%s: give -z or a site file",
+            c->zoneless, c->zoneless_device[0] ? c->zoneless_device : "(none)",
+            c->zoneless > 1 ? " (the first of them)" : "");
+    if (c->not_understood == 0)
+        return j->status;
+    msg_warn("lines not understood: %" PRIu64 " of %" PRIu64, c->not_understood, c->lines);
+    return j->status ? j->status : EX_DATAERR;
+}
+
+static int check_config(const struct job *j)
+{
+    if (j->config)
+        printf("%s: fine, %zu devices\n", j->config, j->site->device_count);
+    if (j->roster)
+        printf("%s: fine, %zu people\n", j->roster_path ? j->roster_path : j->site->roster,
+            roster_people(j->roster));
+    return fflush(stdout) == 0 ? 0 : EX_IOERR;
+}
+
+static int run(struct job *j, char **files)
+{
+    struct fault why;
+
+    if (j->key_file) {
+        j->key = key_new(j->key_file, &why);
+        if (!j->key)
+            return msg_fault(&why);
+        j->context.settings.key = key_hash(j->key);
+    }
+    if (load(j, &j->site, &j->roster, &why) < 0)
+        return msg_fault(&why);
+    context_use(&j->context, j->site, j->roster);
+    if (j->check)
+        return check_config(j);
+    line_writer_init(&j->out, STDOUT_FILENO, "standard output");
+    if (read_all(j, files, &why) < 0) {
+        int status = msg_fault(&why);
+
+        /* After a failed read, what was read still goes out. */
+        return line_flush(&j->out, &why) < 0 ? msg_fault(&why) : status;
+    }
+    return line_close(&j->out, &why) < 0 ? msg_fault(&why) : sum_up(j);
+}
+
+int main(int argc, char **argv)
+{
+    struct job j = {0};
+    struct option_value value;
+    struct fault why;
+    int got, first = argc, status;
+
+    msg_start(program.name);
+    stop_start();
+    context_init(&j.context);
+    while ((got = option_next(&program, argc, argv, &value, &first, &why)) == 1)
+        if (set_option(&j, &value, &why) < 0) {
+            got = -1;
+            break;
+        }
+    if (got < 0)
+        return msg_fault(&why);
+    status = got == 2 ? 0 : run(&j, argv + first);
+    line_writer_free(&j.out);
+    context_free(&j.context);
+    site_free(j.site);
+    roster_free(j.roster);
+    key_free(j.key);
+    return status;
+}

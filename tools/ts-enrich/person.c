@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Step: who it is to the HR system.  Where there is a roster, it alone says so: what it said of
+ * yesterday's is replaced, and somebody whom it does not know (any more) has no employee_id.
+ */
+#include "enrich.h"
+
+static enum roster_answer ask(
+    const struct roster *r, struct slice person_id, struct slice card_no, struct person *person)
+{
+    enum roster_answer answer = ROSTER_UNKNOWN;
+
+    if (person_id.n > 0)
+        answer = roster_find(r, ROSTER_PERSON, person_id, person);
+    if (answer == ROSTER_UNKNOWN && card_no.n > 0)
+        answer = roster_find(r, ROSTER_CARD, card_no, person);
+    return answer;
+}
+
+static void put_json(
+    const struct event *e, struct draft *d, enum event_field field, struct slice json)
+{
+    if (json.p)
+        draft_json(d, field, json);
+    else
+        put_nothing(e, d, field);
+}
+
+void step_person(const struct event *e, struct context *c, struct draft *d)
+{
+    struct slice person_id = slice_trim(event_str(e, EV_PERSON_ID));
+    struct slice card_no = slice_trim(event_str(e, EV_CARD_NO));
+    struct person person = {SLICE_NONE, SLICE_NONE};
+    enum roster_answer answer = ROSTER_UNKNOWN;
+    bool known;
+
+    if (person_id.n == 0 && card_no.n == 0)
+        return;
+    if (c->roster) {
+        answer = ask(c->roster, person_id, card_no, &person);
+        put_json(e, d, EV_EMPLOYEE_ID, person.employee);
+        put_json(e, d, EV_HR, person.hr);
+    }
+    known = c->roster ? answer == ROSTER_FOUND : event_str(e, EV_EMPLOYEE_ID).n > 0;
+    if (c->hold != HOLD_NONE)
+        return;
+    if (answer == ROSTER_CLAIMED)
+        c->hold = HOLD_CLAIMED;
+    else if (!known && (c->settings.require_employee || c->site->require_employee))
+        c->hold = HOLD_UNMAPPED;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Step: the device's one name, from the site file's aliases, or from -d where the line has none. */
+#include "enrich.h"
+
+static const struct device *look_up(struct context *c, struct slice id)
+{
+    if (c->last_known && slice_eq(id, (struct slice){c->last_id, c->last_bytes}))
+        return c->last_device;
+    c->last_device = site_find(c->site, id);
+    c->last_known = id.n <= sizeof c->last_id;
+    if (c->last_known) {
+        memcpy(c->last_id, id.p, id.n);
+        c->last_bytes = id.n;
+    }
+    return c->last_device;
+}
+
+void step_registry(const struct event *e, struct context *c, struct draft *d)
+{
+    struct slice id = event_str(e, EV_DEVICE_ID);
+
+    if (id.n == 0)
+        id = c->settings.device;
+    if (id.n == 0) {
+        c->nameless++;
+        return;
+    }
+    c->device = look_up(c, id);
+    c->device_id = c->device ? c->device->name : id;
+    put_str(e, d, EV_DEVICE_ID, c->device_id);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The site file, ts-site(5): which devices there are, where they hang, what their keys mean.  Read
+ * once and never changed; a reload reads a new one and lets go of the old.
+ */
+#ifndef TS_ENRICH_SITE_H
+#define TS_ENRICH_SITE_H
+
+#include <stdint.h>
+
+#include "fault.h"
+#include "slice.h"
+#include "zone.h"
+
+enum way {
+    WAY_UNSAID, /* the file does not speak of it */
+    WAY_NONE,   /* null: it says nothing about the direction */
+    WAY_IN,
+    WAY_OUT,
+};
+
+enum punch {
+    PUNCH_CHECK_IN,
+    PUNCH_CHECK_OUT,
+    PUNCH_BREAK_OUT,
+    PUNCH_BREAK_IN,
+    PUNCH_OVERTIME_IN,
+    PUNCH_OVERTIME_OUT,
+    PUNCHES, /* how many; also "not one of them" */
+};
+
+enum punch punch_find(struct slice name);
+
+struct reader_way {
+    struct slice reader;
+    enum way way;
+};
+
+struct device {
+    struct slice name;
+    struct zone *zone;          /* NULL: not said */
+    enum way direction;         /* of the whole device */
+    enum way punch[PUNCHES];    /* as this device's own table has it */
+    struct reader_way *readers; /* owned by the site */
+    size_t reader_count;
+};
+
+#define SITE_MAX_SKEW_S 300
+
+struct site {
+    struct zone *zone; /* NULL: not said */
+    char *roster;      /* path, made relative to the site file's folder; NULL: none */
+    bool require_employee;
+    int64_t max_skew_ms;
+    enum way punch[PUNCHES]; /* for devices without a word of their own; never WAY_UNSAID */
+    struct device *devices;
+    size_t device_count;
+    struct site_memory *memory; /* what the slices above point into */
+};
+
+/* Gets each mistake in the file as "place: what: what to do"; path as site_load was given it. */
+typedef void site_mistake(const char *text);
+
+/* NULL and *why when the file cannot be read or has mistakes; each mistake was reported before. */
+struct site *site_load(const char *path, site_mistake *report, struct fault *why);
+
+/* A site without a file: no devices, no zone, the usual punch table. */
+struct site *site_new(void);
+void site_free(struct site *s);
+
+/* The device of that name or alias; NULL when the file has none. */
+const struct device *site_find(const struct site *s, struct slice name);
+
+#endif
