@@ -74,8 +74,19 @@ const struct format *format_find(struct slice name);
 /* The format that is surest about the first bytes, or NULL when none is. */
 const struct format *format_sniff(struct slice head, bool whole);
 
-/* For formats of lines: a record is a line without its LF and without a CR before it; empty lines
- * are skipped. */
+/* For formats of lines: a record is a line without its LF and without a CR before it, at the end of
+ * the input also one without its LF; empty lines are skipped. */
 enum frame frame_line(void *state, struct slice in, bool end, size_t *used, struct slice *record);
+
+/* For open: 0 when every option's key is in the NULL-ended list, else -1 and a fault (64) that
+ * names them. */
+int format_options_check(const struct format_options *options, const char *format,
+    const char *const *known, struct fault *why);
+
+/* The last value given for a key; SLICE_NONE when there is none. */
+struct slice format_option(const struct format_options *options, const char *key);
+
+/* For sniff: takes the next line off the head, without its line end; false when none is left. */
+bool format_head_line(struct slice *head, struct slice *line);
 
 #endif
