@@ -6,9 +6,8 @@
 
 int64_t clock_days(int year, int month, int day)
 {
-    int64_t y = year - (month <= 2), era = (y >= 0 ? y : y - 399) / 400;
-    int64_t yoe = y - era * 400;
-    int64_t doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t y = (int64_t)year - (month <= 2), era = (y >= 0 ? y : y - 399) / 400;
+    int yoe = (int)(y - era * 400), doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 
     return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
@@ -34,17 +33,12 @@ bool clock_date_exists(int year, int month, int day)
            day <= days[month - 1] + (month == 2 && leap);
 }
 
-/* Exactly n digits, or -1. */
-static int digits(const char *p, int n)
+/* Two digits, or a number so far below zero that no sum with it is a year. */
+static inline int two_digits(const char *p)
 {
-    int v = 0;
+    unsigned tens = (unsigned char)p[0] - '0', ones = (unsigned char)p[1] - '0';
 
-    for (int i = 0; i < n; i++) {
-        if (p[i] < '0' || p[i] > '9')
-            return -1;
-        v = v * 10 + (p[i] - '0');
-    }
-    return v;
+    return tens < 10 && ones < 10 ? (int)(tens * 10 + ones) : -100000;
 }
 
 static bool parse_offset(const char *p, size_t n, struct clock_time *t)
@@ -56,8 +50,8 @@ static bool parse_offset(const char *p, size_t n, struct clock_time *t)
         return true;
     if (n != 6 || (*p != '+' && *p != '-') || p[3] != ':')
         return false;
-    h = digits(p + 1, 2);
-    m = digits(p + 4, 2);
+    h = two_digits(p + 1);
+    m = two_digits(p + 4);
     t->offset_s = (h * 60 + m) * (*p == '-' ? -60 : 60);
     return h >= 0 && h <= 23 && m >= 0 && m <= 59;
 }
@@ -81,17 +75,17 @@ bool clock_parse(struct slice text, struct clock_time *t)
     *t = (struct clock_time){0};
     if (text.n != 10 && text.n < 19)
         return false;
-    year = digits(p, 4);
-    month = digits(p + 5, 2);
-    day = digits(p + 8, 2);
+    year = two_digits(p) * 100 + two_digits(p + 2);
+    month = two_digits(p + 5);
+    day = two_digits(p + 8);
     if (p[4] != '-' || p[7] != '-' || year < 0 || !clock_date_exists(year, month, day))
         return false;
     t->local_s = clock_days(year, month, day) * 86400;
     if (text.n == 10)
         return true;
-    h = digits(p + 11, 2);
-    m = digits(p + 14, 2);
-    s = digits(p + 17, 2);
+    h = two_digits(p + 11);
+    m = two_digits(p + 14);
+    s = two_digits(p + 17);
     if ((p[10] != 'T' && p[10] != 't' && p[10] != ' ') || p[13] != ':' || p[16] != ':' || h < 0 ||
         h > 23 || m < 0 || m > 59 || s < 0 || s > 60)
         return false;

@@ -47,25 +47,38 @@ static const char *const keys[EVENT_FIELDS] = {
     [EV_ACK] = "ack",
 };
 
-#define KEY_BYTES_MAX 15
+#define KEY_BYTES_MAX 16 /* longer than any of our keys, and two words */
 
-/* Keys by length and first character, filled once: a look-up compares one or two candidates. */
+/* A key as two words, zeros behind it: comparing is two instructions. */
+struct words {
+    uint64_t low, high;
+};
+
+/* Everything about keys that can be worked out beforehand; filled once. */
 static struct {
-    unsigned char first[KEY_BYTES_MAX][26]; /* 1 + field, or 0 */
+    unsigned char first[KEY_BYTES_MAX][26]; /* by length and letter: 1 + field, or 0 */
     unsigned char next[EVENT_FIELDS];       /* 1 + the next field of that length and letter */
-    unsigned char length[EVENT_FIELDS];
+    struct words key[EVENT_FIELDS];
+    struct words mask[KEY_BYTES_MAX];           /* by length: ones over the bytes of the key */
+    char lead[EVENT_FIELDS][KEY_BYTES_MAX + 8]; /* ,"key": */
+    unsigned char lead_bytes[EVENT_FIELDS];
     bool ready;
 } table;
 
 static void table_fill(void)
 {
+    for (unsigned n = 0; n < KEY_BYTES_MAX; n++)
+        memset(&table.mask[n], 0xff, n);
     for (unsigned f = 0; f < EVENT_FIELDS; f++) {
         size_t n = strlen(keys[f]);
         unsigned char *head = &table.first[n][keys[f][0] - 'a'];
+        char *p = table.lead[f];
 
-        table.length[f] = (unsigned char)n;
         table.next[f] = *head;
         *head = (unsigned char)(f + 1);
+        memcpy(&table.key[f], keys[f], n);
+        p = mempcpy(mempcpy(mempcpy(p, ",\"", 2), keys[f], n), "\":", 2);
+        table.lead_bytes[f] = (unsigned char)(p - table.lead[f]);
     }
     table.ready = true;
 }
@@ -75,104 +88,124 @@ const char *event_key(enum event_field field)
     return keys[field];
 }
 
-enum event_field event_field_of(struct slice key)
+/* p has KEY_BYTES_MAX readable bytes, whatever stands behind the key. */
+static enum event_field find_field(const char *p, size_t n)
 {
-    unsigned f;
+    struct words w;
 
-    if (!table.ready)
-        table_fill();
-    if (key.n == 0 || key.n >= KEY_BYTES_MAX || key.p[0] < 'a' || key.p[0] > 'z')
+    if (n == 0 || n >= KEY_BYTES_MAX || p[0] < 'a' || p[0] > 'z')
         return EVENT_FIELDS;
-    for (f = table.first[key.n][key.p[0] - 'a']; f > 0; f = table.next[f - 1])
-        if (memcmp(keys[f - 1], key.p, key.n) == 0)
+    memcpy(&w, p, sizeof w);
+    w.low &= table.mask[n].low;
+    w.high &= table.mask[n].high;
+    for (unsigned f = table.first[n][p[0] - 'a']; f > 0; f = table.next[f - 1])
+        if (table.key[f - 1].low == w.low && table.key[f - 1].high == w.high)
             return (enum event_field)(f - 1);
     return EVENT_FIELDS;
 }
 
-/* ---- writing ---- */
-
-static void print_member(struct buf *out, const struct draft *d, unsigned f)
+enum event_field event_field_of(struct slice key)
 {
-    buf_room(out, KEY_BYTES_MAX + 4);
-    buf_char(out, '"');
-    buf_add(out, keys[f], table.length[f]);
-    buf_lit(out, "\":");
-    if (d->json & EVENT_BIT(f))
-        buf_slice(out, d->value[f]);
-    else
-        json_str(out, d->value[f]);
+    char padded[KEY_BYTES_MAX] = {0};
+
+    if (!table.ready)
+        table_fill();
+    if (key.n == 0 || key.n >= sizeof padded)
+        return EVENT_FIELDS;
+    memcpy(padded, key.p, key.n);
+    return find_field(padded, key.n);
 }
 
-/* Prints the fields of `pending` below `limit`, each with the comma that it needs; returns those
- * left. */
-static uint64_t print_pending(
+/* ---- writing: each member with a comma before it; the first comma becomes the brace ---- */
+
+static void write_field(struct buf *out, const struct draft *d, unsigned f)
+{
+    struct slice value = d->value[f];
+    char *p = buf_room(out, sizeof table.lead[f] + value.n);
+
+    memcpy(p, table.lead[f], sizeof table.lead[f]);
+    p += table.lead_bytes[f];
+    out->len += table.lead_bytes[f];
+    if (!(d->json & EVENT_BIT(f))) {
+        json_str(out, value);
+        return;
+    }
+    memcpy(p, value.p, value.n);
+    out->len += value.n;
+}
+
+/* Writes the fields of `pending` below `limit`; returns those left. */
+static uint64_t write_pending(
     struct buf *out, const struct draft *d, uint64_t pending, unsigned limit)
 {
-    while (pending) {
+    for (; pending; pending &= pending - 1) {
         unsigned f = (unsigned)__builtin_ctzll(pending);
 
         if (f >= limit)
             break;
-        if (out->data[out->len - 1] != '{')
-            buf_char(out, ',');
-        print_member(out, d, f);
-        pending &= pending - 1;
+        write_field(out, d, f);
     }
     return pending;
 }
 
+static void finish_object(struct buf *out, size_t start)
+{
+    if (out->len == start)
+        buf_char(out, '{');
+    else
+        out->data[start] = '{';
+    buf_char(out, '}');
+}
+
 void draft_print(struct buf *out, const struct draft *d)
 {
+    size_t start = out->len;
+
     if (!table.ready)
         table_fill();
-    buf_char(out, '{');
-    print_pending(out, d, d->set, EVENT_FIELDS);
-    buf_char(out, '}');
+    write_pending(out, d, d->set, EVENT_FIELDS);
+    finish_object(out, start);
+}
+
+/* Unchanged members that stand side by side in the line are copied in one piece. */
+static void write_run(struct buf *out, const struct event *e, size_t from, size_t to)
+{
+    if (from == to)
+        return;
+    buf_char(out, ',');
+    buf_add(out, e->line.p + from, to - from);
 }
 
 void event_write(struct buf *out, const struct event *e, const struct draft *d)
 {
-    uint64_t touched = d->set | d->gone, fresh = d->set;
-    unsigned i = 0;
+    uint64_t touched = d->set | d->gone | EVENT_BIT(EVENT_DROPPED), fresh = d->set;
+    size_t start = out->len, from = e->count ? e->member[0].start : 0, to = from; /* the run */
 
     for (uint64_t set = d->set; set; set &= set - 1)
         if (e->field[__builtin_ctzll(set)])
             fresh &= ~(set & -set);
-    buf_room(out, e->line.n + 256);
-    buf_char(out, '{');
-    while (i < e->count) {
-        const struct event_member *m = &e->member[i++];
-        size_t end = m->end;
+    buf_room(out, e->line.n + 512);
+    for (const struct event_member *m = e->member, *end = m + e->count; m < end; m++) {
+        bool insert = m->field < EVENT_FIELDS && fresh & (EVENT_BIT(m->field) - 1);
 
-        if (m->field == EVENT_DROPPED)
-            continue;
-        if (m->field < EVENT_FIELDS) {
-            fresh = print_pending(out, d, fresh, m->field);
-            if (d->gone & EVENT_BIT(m->field))
-                continue;
+        if (insert || touched & EVENT_BIT(m->field)) {
+            write_run(out, e, from, to);
+            from = to = m->start;
         }
-        if (out->data[out->len - 1] != '{')
-            buf_char(out, ',');
-        if (m->field < EVENT_FIELDS && d->set & EVENT_BIT(m->field)) {
-            print_member(out, d, m->field);
+        if (insert)
+            fresh = write_pending(out, d, fresh, m->field);
+        if (!(touched & EVENT_BIT(m->field))) {
+            to = m->end;
             continue;
         }
-        /* As many unchanged neighbours as stand in one piece before the next thing to do. */
-        while (i < e->count) {
-            const struct event_member *next = &e->member[i];
-
-            if (next->field == EVENT_DROPPED ||
-                (next->field < EVENT_FIELDS &&
-                    (touched & EVENT_BIT(next->field) ||
-                        (fresh && (unsigned)__builtin_ctzll(fresh) < (unsigned)next->field))))
-                break;
-            end = next->end;
-            i++;
-        }
-        buf_add(out, e->line.p + m->start, end - m->start);
+        if (d->set & EVENT_BIT(m->field))
+            write_field(out, d, m->field);
+        if (m + 1 < end)
+            from = to = m[1].start;
     }
-    print_pending(out, d, fresh, EVENT_FIELDS);
-    buf_char(out, '}');
+    write_run(out, e, from, to);
+    write_pending(out, d, fresh, EVENT_FIELDS);
+    finish_object(out, start);
 }
 
 unsigned event_drop(const struct event *e, const struct slice *names, unsigned count)
@@ -225,24 +258,26 @@ void event_reader_free(struct event_reader *r)
     free(r);
 }
 
+/* yyjson reads behind the text, and so does find_field. */
+#define PADDING (YYJSON_PADDING_SIZE + KEY_BYTES_MAX)
+
 /* Room for a line of n bytes: a value costs 16 bytes, and no honest line has more than one every
  * two bytes. */
 static void make_room(struct event_reader *r, size_t n)
 {
-    if (n + YYJSON_PADDING_SIZE <= r->scratch_bytes)
+    if (n + PADDING <= r->scratch_bytes)
         return;
-    r->scratch_bytes = n + YYJSON_PADDING_SIZE < 8192 ? 8192 : n + YYJSON_PADDING_SIZE;
+    r->scratch_bytes = n + PADDING < 8192 ? 8192 : n + PADDING;
     r->scratch = mem_resize(r->scratch, r->scratch_bytes);
     r->pool_bytes = r->scratch_bytes * 8 + 4096;
     free(r->pool);
     r->pool = mem_alloc(r->pool_bytes);
 }
 
-/* The value starts after the key's closing quote, the colon and white space. */
-static uint32_t value_start(struct slice line, uint32_t key_quote)
+/* The value starts after the key's closing quote, the colon and white space.  i is at or before
+   that quote, and not inside an escape. */
+static uint32_t value_start(struct slice line, size_t i)
 {
-    size_t i = key_quote + 1;
-
     while (line.p[i] != '"')
         i += line.p[i] == '\\' ? 2 : 1;
     i++;
@@ -280,11 +315,15 @@ static int index_members(struct event_reader *r, struct event *e, struct fault *
         return fault_set(why, EX_DATAERR, "more than %d fields", EVENT_MEMBERS_MAX);
     yyjson_obj_foreach(e->root, i, max, key, val)
     {
-        size_t start = (size_t)(yyjson_get_str(key) - r->scratch) - 1;
+        const char *text = unsafe_yyjson_get_str(key);
+        size_t n = unsafe_yyjson_get_len(key), start = (size_t)(text - r->scratch) - 1, closing;
 
         m->start = (uint32_t)start;
-        m->value = value_start(e->line, m->start);
-        m->field = event_field_of((struct slice){yyjson_get_str(key), yyjson_get_len(key)});
+        m->field = find_field(text, n);
+        /* A quote in a key stands behind a backslash, and our keys have neither: what is a quote at
+           the key's length is its end.  Other keys are walked through. */
+        closing = m->field < EVENT_FIELDS && e->line.p[start + 1 + n] == '"' ? n : 0;
+        m->value = value_start(e->line, start + 1 + closing);
         if (m > r->member)
             m[-1].end = value_end(e->line, start);
         if (m->field < EVENT_FIELDS) {
@@ -317,7 +356,7 @@ int event_read(struct event_reader *r, struct slice line, struct event *e, struc
         return fault_set(why, EX_DATAERR, "too long");
     make_room(r, line.n);
     memcpy(r->scratch, line.p, line.n);
-    memset(r->scratch + line.n, 0, YYJSON_PADDING_SIZE);
+    memset(r->scratch + line.n, 0, PADDING);
     yyjson_alc_pool_init(&r->alc, r->pool, r->pool_bytes);
     doc = yyjson_read_opts(
         r->scratch, line.n, YYJSON_READ_INSITU | YYJSON_READ_BIGNUM_AS_RAW, &r->alc, &error);

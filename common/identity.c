@@ -114,14 +114,14 @@ void identity_of(struct identity *id, const struct event *e, struct slice device
 void identity_print(const struct identity *id, char out[IDENTITY_TEXT])
 {
     static const char hex[] = "0123456789abcdef";
+    static const unsigned char at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
     for (int i = 0; i < 16; i++) {
-        *out++ = hex[id->octets[i] >> 4];
-        *out++ = hex[id->octets[i] & 15];
-        if (i == 3 || i == 5 || i == 7 || i == 9)
-            *out++ = '-';
+        out[at[i]] = hex[id->octets[i] >> 4];
+        out[at[i] + 1] = hex[id->octets[i] & 15];
     }
-    *out = '\0';
+    out[8] = out[13] = out[18] = out[23] = '-';
+    out[36] = '\0';
 }
 
 static int hex_value(char c)

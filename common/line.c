@@ -6,6 +6,7 @@
 #include "line.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ struct line_reader *line_reader_new(int fd, size_t longest)
 
     *r = (struct line_reader){.fd = fd, .longest = longest, .cap = READ_BYTES};
     r->data = mem_alloc(r->cap);
+    fcntl(fd, F_SETPIPE_SZ, (int)READ_BYTES); /* a pipe: fewer switches between its two ends */
     return r;
 }
 

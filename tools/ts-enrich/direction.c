@@ -21,8 +21,8 @@ static bool put_way(struct draft *d, enum way way, struct slice from)
 {
     if (way != WAY_IN && way != WAY_OUT)
         return false;
-    draft_str(d, EV_DIRECTION, way == WAY_IN ? SLICE("in") : SLICE("out"));
-    draft_str(d, EV_DIRECTION_FROM, from);
+    draft_json(d, EV_DIRECTION, way == WAY_IN ? SLICE("\"in\"") : SLICE("\"out\""));
+    draft_json(d, EV_DIRECTION_FROM, from);
     return true;
 }
 
@@ -32,12 +32,12 @@ void step_direction(const struct event *e, struct context *c, struct draft *d)
     const struct device *device = c->device;
     enum way own = device && punch < PUNCHES ? device->punch[punch] : WAY_UNSAID;
 
-    if (event_str(e, EV_DIRECTION).n > 0 || put_way(d, own, SLICE("punch")))
+    if (event_str(e, EV_DIRECTION).n > 0 || put_way(d, own, SLICE("\"punch\"")))
         return;
-    if (device && (put_way(d, reader_way(device, event_str(e, EV_READER)), SLICE("reader")) ||
-                      put_way(d, device->direction, SLICE("device"))))
+    if (device && (put_way(d, reader_way(device, event_str(e, EV_READER)), SLICE("\"reader\"")) ||
+                      put_way(d, device->direction, SLICE("\"device\""))))
         return;
     /* A null in the device's own table silences the site's. */
     if (punch < PUNCHES && own == WAY_UNSAID)
-        put_way(d, c->site->punch[punch], SLICE("punch"));
+        put_way(d, c->site->punch[punch], SLICE("\"punch\""));
 }

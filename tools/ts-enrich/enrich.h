@@ -24,7 +24,7 @@ struct settings {
     bool require_employee;
     int64_t max_skew_ms; /* -1: not given */
     struct names redact;
-    const struct identity_hash *key; /* NULL: the public hash */
+    const struct identity_hash *hash; /* NULL: as common/identity.h has it */
 };
 
 /* Why an event waits; the texts are in hold.c. */
@@ -46,9 +46,12 @@ struct context {
     struct slice note; /* the time_note that it will have; SLICE_NONE: none */
     enum hold hold;
 
-    /* Texts that the draft borrows. */
-    char event_id[IDENTITY_TEXT], time[CLOCK_TEXT], skew[24];
+    /* Texts that the draft borrows, quotes and all. */
+    char event_id[IDENTITY_TEXT + 2], time[CLOCK_TEXT + 2], skew[24];
     struct buf hr;
+
+    char offset[8]; /* of the last event's time: "+08:00" */
+    int32_t offset_s;
 
     /* The device of the last event: most come in runs of one device. */
     char last_id[DEVICE_ID_KEPT];
@@ -95,15 +98,18 @@ step step_redact;    /* takes fields away */
 
 /* ---- for steps ---- */
 
-/* Sets a string field, unless the event has just this text already. */
-static inline void put_str(
-    const struct event *e, struct draft *d, enum event_field field, struct slice text)
+/* Sets a string field, unless the event has just this text already.  The text is given in its
+   quotes, and needs no escapes. */
+static inline void put_quoted(
+    const struct event *e, struct draft *d, enum event_field field, struct slice quoted)
 {
     struct slice old = event_str(e, field);
 
-    if (!old.p || !slice_eq(old, text))
-        draft_str(d, field, text);
+    if (!old.p || !slice_eq(old, (struct slice){quoted.p + 1, quoted.n - 2}))
+        draft_json(d, field, quoted);
 }
+
+#define PUT(e, d, field, literal) put_quoted((e), (d), (field), SLICE("\"" literal "\""))
 
 /* Takes a field away if it is there. */
 static inline void put_nothing(const struct event *e, struct draft *d, enum event_field field)

@@ -4,15 +4,15 @@
 #include "enrich.h"
 
 static const char *const texts[HOLDS] = {
-    [HOLD_CLOCK] = "clock unset: the device did not know the date",
-    [HOLD_CLAIMED] = "person id claimed by two",
-    [HOLD_UNMAPPED] = "person not in the roster",
+    [HOLD_CLOCK] = "\"clock unset: the device did not know the date\"",
+    [HOLD_CLAIMED] = "\"person id claimed by two\"",
+    [HOLD_UNMAPPED] = "\"person not in the roster\"",
 };
 
 static bool is_ours(struct slice text)
 {
     for (int i = HOLD_NONE + 1; i < HOLDS; i++)
-        if (slice_is(text, texts[i]))
+        if (text.n + 2 == strlen(texts[i]) && memcmp(texts[i] + 1, text.p, text.n) == 0)
             return true;
     return false;
 }
@@ -24,7 +24,7 @@ void step_hold(const struct event *e, struct context *c, struct draft *d)
     if (old.n > 0 && !is_ours(old))
         return;
     if (c->hold != HOLD_NONE)
-        put_str(e, d, EV_HOLD, slice_of(texts[c->hold]));
+        put_quoted(e, d, EV_HOLD, slice_of(texts[c->hold]));
     else if (old.n > 0)
         draft_remove(d, EV_HOLD);
 }

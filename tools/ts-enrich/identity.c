@@ -8,7 +8,8 @@ void step_identity(const struct event *e, struct context *c, struct draft *d)
 
     if (event_str(e, EV_EVENT_ID).n > 0)
         return;
-    identity_of(&id, e, c->device_id, c->settings.key);
-    identity_print(&id, c->event_id);
-    draft_str(d, EV_EVENT_ID, (struct slice){c->event_id, IDENTITY_TEXT - 1});
+    identity_of(&id, e, c->device_id, c->settings.hash);
+    identity_print(&id, c->event_id + 1);
+    c->event_id[0] = c->event_id[IDENTITY_TEXT] = '"';
+    draft_json(d, EV_EVENT_ID, (struct slice){c->event_id, IDENTITY_TEXT + 1});
 }

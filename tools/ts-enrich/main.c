@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "enrich.h"
-#include "key.h"
+#include "hash.h"
 #include "line.h"
 #include "msg.h"
 #include "option.h"
@@ -45,7 +45,7 @@ struct job {
     bool check;
     struct site *site;
     struct roster *roster;
-    struct key *key;
+    struct hash *hash;
     struct context context;
     struct line_writer out;
     int status; /* of faults that do not end the work: a missing file */
@@ -276,12 +276,10 @@ static int run(struct job *j, char **files)
 {
     struct fault why;
 
-    if (j->key_file) {
-        j->key = key_new(j->key_file, &why);
-        if (!j->key)
-            return msg_fault(&why);
-        j->context.settings.key = key_hash(j->key);
-    }
+    j->hash = j->key_file ? hash_keyed(j->key_file, &why) : hash_public();
+    if (!j->hash)
+        return msg_fault(&why);
+    j->context.settings.hash = hash_of(j->hash);
     if (load(j, &j->site, &j->roster, &why) < 0)
         return msg_fault(&why);
     context_use(&j->context, j->site, j->roster);
@@ -319,6 +317,6 @@ int main(int argc, char **argv)
     context_free(&j.context);
     site_free(j.site);
     roster_free(j.roster);
-    key_free(j.key);
+    hash_free(j.hash);
     return status;
 }

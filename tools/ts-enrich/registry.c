@@ -17,7 +17,7 @@ static const struct device *look_up(struct context *c, struct slice id)
 
 void step_registry(const struct event *e, struct context *c, struct draft *d)
 {
-    struct slice id = event_str(e, EV_DEVICE_ID);
+    struct slice given = event_str(e, EV_DEVICE_ID), id = given;
 
     if (id.n == 0)
         id = c->settings.device;
@@ -27,5 +27,6 @@ void step_registry(const struct event *e, struct context *c, struct draft *d)
     }
     c->device = look_up(c, id);
     c->device_id = c->device ? c->device->name : id;
-    put_str(e, d, EV_DEVICE_ID, c->device_id);
+    if (!slice_eq(c->device_id, given))
+        draft_str(d, EV_DEVICE_ID, c->device_id);
 }

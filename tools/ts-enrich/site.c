@@ -213,19 +213,19 @@ static struct zone *read_zone(struct reading *r, const struct place *at, yyjson_
     return zone;
 }
 
-static const char *const punch_names[PUNCHES] = {
-    [PUNCH_CHECK_IN] = "check_in",
-    [PUNCH_CHECK_OUT] = "check_out",
-    [PUNCH_BREAK_OUT] = "break_out",
-    [PUNCH_BREAK_IN] = "break_in",
-    [PUNCH_OVERTIME_IN] = "overtime_in",
-    [PUNCH_OVERTIME_OUT] = "overtime_out",
+static const struct slice punch_names[PUNCHES] = {
+    [PUNCH_CHECK_IN] = {"check_in", 8},
+    [PUNCH_CHECK_OUT] = {"check_out", 9},
+    [PUNCH_BREAK_OUT] = {"break_out", 9},
+    [PUNCH_BREAK_IN] = {"break_in", 8},
+    [PUNCH_OVERTIME_IN] = {"overtime_in", 11},
+    [PUNCH_OVERTIME_OUT] = {"overtime_out", 12},
 };
 
 enum punch punch_find(struct slice name)
 {
-    for (int i = 0; name.p && i < PUNCHES; i++)
-        if (slice_is(name, punch_names[i]))
+    for (int i = 0; name.n > 0 && i < PUNCHES; i++)
+        if (slice_eq(name, punch_names[i]))
             return (enum punch)i;
     return PUNCHES;
 }
@@ -244,7 +244,7 @@ static void read_punches(
     struct key_spec specs[PUNCHES + 1] = {{0}};
 
     for (int i = 0; i < PUNCHES; i++)
-        specs[i] = (struct key_spec){punch_names[i], read_punch_key};
+        specs[i] = (struct key_spec){punch_names[i].p, read_punch_key};
     read_object(r, at, v, specs, table);
 }
 

@@ -28,7 +28,7 @@ void step_skew(const struct event *e, struct context *c, struct draft *d)
 
         draft_json(d, EV_SKEW_S, (struct slice){c->skew, (size_t)n});
         if (!c->note.p)
-            put_str(e, d, EV_TIME_NOTE, SLICE("drift"));
+            PUT(e, d, EV_TIME_NOTE, "drift");
     } else {
         put_nothing(e, d, EV_SKEW_S);
         if (slice_is(c->note, "drift"))

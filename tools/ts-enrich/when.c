@@ -29,8 +29,10 @@ static void set_note(const struct event *e, struct context *c, struct draft *d, 
     if (c->note.p && !note_is_ours(c->note))
         return;
     c->note = note == ZONE_GAP ? SLICE("gap") : note == ZONE_FOLD ? SLICE("fold") : SLICE_NONE;
-    if (c->note.p)
-        put_str(e, d, EV_TIME_NOTE, c->note);
+    if (note == ZONE_GAP)
+        PUT(e, d, EV_TIME_NOTE, "gap");
+    else if (note == ZONE_FOLD)
+        PUT(e, d, EV_TIME_NOTE, "fold");
     else
         put_nothing(e, d, EV_TIME_NOTE);
 }
@@ -52,23 +54,50 @@ static void unset_clock(const struct event *e, struct context *c, struct draft *
     c->clock_unset = true;
     c->hold = HOLD_CLOCK;
     c->note = SLICE("clock_unset");
-    put_str(e, d, EV_TIME_NOTE, c->note);
+    PUT(e, d, EV_TIME_NOTE, "clock_unset");
     if (!keep_time)
         put_nothing(e, d, EV_TIME);
+}
+
+/* Whether the text is as clock_print_local would print it: then it need not be printed again. */
+static bool is_canonical(struct slice text)
+{
+    return text.n == 19 && text.p[10] == 'T' && text.p[17] != '6';
+}
+
+/* Into c->time, in quotes; returns its length. */
+static size_t print_time(
+    struct context *c, struct slice text, const struct clock_time *t, int32_t offset_s)
+{
+    char *p = c->time;
+    size_t n;
+
+    *p++ = '"';
+    if (is_canonical(text) && c->offset[0] && c->offset_s == offset_s) {
+        memcpy(p, text.p, 19);
+        memcpy(p + 19, c->offset, 6);
+        p += 25;
+    } else {
+        n = clock_print_zoned(p, t->local_s, t->ms, offset_s);
+        p += n;
+        c->offset[0] = '\0';
+        if (p[-1] != 'Z')
+            memcpy(c->offset, p - 6, 6);
+        c->offset_s = offset_s;
+    }
+    *p++ = '"';
+    return (size_t)(p - c->time);
 }
 
 static void resolve(const struct event *e, struct context *c, struct draft *d, struct slice text,
     const struct clock_time *t)
 {
     int32_t offset_s;
-    size_t n;
 
     set_note(e, c, d, zone_offset(zone_of(c), t->local_s, &offset_s));
     c->resolved = true;
     c->instant_ms = (t->local_s - offset_s) * 1000 + t->ms;
-    n = clock_print_zoned(c->time, t->local_s, t->ms, offset_s);
-    (void)text;
-    put_str(e, d, EV_TIME, (struct slice){c->time, n});
+    put_quoted(e, d, EV_TIME, (struct slice){c->time, print_time(c, text, t, offset_s)});
 }
 
 /* `time` as it came, where nothing better can be had. */
@@ -99,6 +128,6 @@ void step_when(const struct event *e, struct context *c, struct draft *d)
     } else if (!take_time(e, c) && have_local) {
         count_zoneless(c);
     } else if (!c->resolved && event_has(e, EV_LOCAL_TIME)) {
-        draft_str(d, EV_ERROR, SLICE("local_time: not a time like 2026-05-04T06:35:30"));
+        PUT(e, d, EV_ERROR, "local_time: not a time like 2026-05-04T06:35:30");
     }
 }
