@@ -520,28 +520,32 @@ static bool is_separator_line(struct slice line)
            line.p[4] != '\0';
 }
 
-/* A row whose line has quotes may go on in the next line. */
+/* A row whose line has quotes may go on in the next line.  When its quotes are not in order within
+ * QUOTED_BYTES_MAX, they spoil the line that they stand in, and no other. */
 static enum frame quoted_row(
     struct csv *s, struct slice in, bool end, size_t *used, struct slice *record)
 {
-    const char *p = in.p, *limit = in.p + in.n;
+    bool all = in.n < QUOTED_BYTES_MAX;
+    const char *p = in.p, *limit = in.p + (all ? in.n : QUOTED_BYTES_MAX);
     struct cell cell;
     enum cell_end e;
 
     do
         e = take_cell(&p, limit, s->separator, &cell);
     while (e == CELL_NEXT);
-    if (e == CELL_LAST && p[-1] != '\n' && !end)
-        return FRAME_MORE;
-    if (e == CELL_LAST) {
-        *used = (size_t)(p - in.p);
-        record->n = *used - (p[-1] == '\n');
-        if (record->n > 0 && record->p[record->n - 1] == '\r')
-            record->n--;
-    } else if (e == CELL_OPEN && !end && in.n < QUOTED_BYTES_MAX && in.n < s->damage.longest) {
-        return FRAME_MORE;
+    if (e == CELL_BAD)
+        return FRAME_RECORD;
+    if (e == CELL_OPEN || p[-1] != '\n') { /* a row that the rest of the input does not end */
+        if (all && !end)
+            return FRAME_MORE;
+        if (!all || e == CELL_OPEN)
+            return FRAME_RECORD;
     }
-    return FRAME_RECORD; /* a stray quote spoils the line that it stands in, and no other */
+    *used = (size_t)(p - in.p);
+    record->n = *used - (p[-1] == '\n');
+    if (record->n > 0 && record->p[record->n - 1] == '\r')
+        record->n--;
+    return FRAME_RECORD;
 }
 
 static enum frame csv_frame(

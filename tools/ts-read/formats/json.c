@@ -118,7 +118,10 @@ static void json_decode(void *state, struct slice record, bool torn, const struc
         snprintf(s->error, sizeof s->error, "not JSON: %s at byte %zu", error.msg, error.pos + 1);
         fail(s, s->error, body, out);
     } else if (yyjson_is_arr(root)) {
-        yyjson_arr_foreach(root, i, count, element) emit_element(s, element, out);
+        yyjson_arr_foreach(root, i, count, element)
+        {
+            emit_element(s, element, out);
+        }
     } else if (yyjson_is_obj(root)) {
         emit_element(s, root, out);
     } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * zk-attlog: the attendance log that ZKTeco terminals and their rebrands write to a USB stick
- * (1_attlog.dat).  Seen in 21 files of 2014 to 2026; the order of the columns is the vendor's.
+ * (1_attlog.dat).  From real exports of 2014 to 2026; the order of the columns is the vendor's.
  *
  *     "      126\t2026-01-07 10:34:08\t1\t0\t15\t0\r\n"
  *      |          |                    | |  |   workcode
