@@ -33,7 +33,7 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "ts-enrich",
-    .synopsis = "[-c site.json] [-d device-id] [-z zone] [-r roster.csv] [option …] [file …]",
+    .synopsis = "[-c site.json] [-d device-id] [-z zone] [option …] [file …]",
     .summary = "Completes events: identity, true time, person, direction. NDJSON in and out.",
     .options = options,
     .more = "SIGHUP reads site file and roster again.\n",
@@ -248,17 +248,16 @@ static int sum_up(const struct job *j)
     const struct context *c = &j->context;
 
     if (c->nameless > 0)
-        msg_warn("events without device_id: %" PRIu64
-                 ": give -d, or their ids will not match those of other paths",
+        msg_warn("%" PRIu64 " events without device_id: give -d, or their ids will not match "
+                 "those of other paths",
             c->nameless);
     if (c->zoneless > 0)
-        msg_warn("events without time: %" PRIu64
-                 ": no zone for device %s%s: give -z or a site file",
+        msg_warn("%" PRIu64 " events without time: no zone for device %s%s: give -z or a site file",
             c->zoneless, c->zoneless_device[0] ? c->zoneless_device : "(none)",
             c->zoneless > 1 ? " (the first of them)" : "");
     if (c->not_understood == 0)
         return j->status;
-    msg_warn("lines not understood: %" PRIu64 " of %" PRIu64, c->not_understood, c->lines);
+    msg_warn("%" PRIu64 " of %" PRIu64 " lines were not understood", c->not_understood, c->lines);
     return j->status ? j->status : EX_DATAERR;
 }
 
