@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The state machine of a destination. */
+#include "destination.h"
+
+void destination_init(struct destination *d, const struct backoff *backoff)
+{
+    *d = (struct destination){.backoff = *backoff};
+}
+
+bool destination_open(const struct destination *d, int64_t now_ms)
+{
+    return d->state != DESTINATION_PROBING && now_ms >= d->next_ms;
+}
+
+void destination_probe(struct destination *d)
+{
+    d->state = DESTINATION_PROBING;
+}
+
+static enum change up(struct destination *d)
+{
+    enum change change = d->state == DESTINATION_UP ? CHANGE_NONE : CHANGE_UP;
+
+    d->state = DESTINATION_UP;
+    d->cause = CAUSE_NONE;
+    d->step = 0;
+    if (change == CHANGE_UP)
+        d->next_ms = 0;
+    return change;
+}
+
+/* Stops, or goes one step further. */
+static enum change stop(struct destination *d, enum cause cause, bool probe, int64_t wait_ms,
+    int64_t now_ms, uint64_t random)
+{
+    enum change change = d->state == DESTINATION_UP ? CHANGE_STOPPED : CHANGE_NONE;
+    int64_t next;
+
+    if (change == CHANGE_STOPPED) {
+        d->since_ms = now_ms;
+        d->step = 0;
+    } else if (!probe) {
+        /* Sent before the stop: it says nothing new, unless how long to wait. */
+        if (wait_ms > 0 && now_ms + wait_ms > d->next_ms)
+            d->next_ms = now_ms + wait_ms;
+        return CHANGE_NONE;
+    }
+    d->state = DESTINATION_STOPPED;
+    d->cause = cause;
+    d->step++;
+    next = backoff_ms(&d->backoff, d->step, random);
+    d->next_ms = now_ms + (wait_ms > next ? wait_ms : next);
+    return change;
+}
+
+void destination_judged(struct destination *d)
+{
+    d->troubles = d->blames = 0;
+}
+
+enum change destination_delivered(struct destination *d)
+{
+    destination_judged(d);
+    d->refusals = 0;
+    return up(d);
+}
+
+enum change destination_refused(struct destination *d, bool probe, int64_t now_ms, uint64_t random)
+{
+    destination_judged(d);
+    if (d->refusals < REFUSALS_MAX)
+        d->refusals++;
+    if (d->refusals == REFUSALS_MAX)
+        return stop(d, CAUSE_REFUSES, probe, -1, now_ms, random);
+    /* It judges events again: that outage is over. */
+    return up(d);
+}
+
+/* One person whose event makes the receiver fail, again and again, is no outage. */
+static bool counts(struct destination *d, const struct trouble *t)
+{
+    if (!t->verdict.its_own || !t->person)
+        return true;
+    for (unsigned i = 0; i < d->blames; i++)
+        if (d->blamed[i] == t->person)
+            return false;
+    if (d->blames < TROUBLES_MAX)
+        d->blamed[d->blames++] = t->person;
+    return true;
+}
+
+enum change destination_trouble(
+    struct destination *d, const struct trouble *t, int64_t now_ms, uint64_t random)
+{
+    bool asked = t->wait_ms > 0;
+    bool at_once = t->verdict.at_once || (asked && t->verdict.cause == CAUSE_OUTAGE);
+
+    /* "Wait" is said about the receiver, not about the event that it was said to. */
+    if (d->state == DESTINATION_UP && asked && !at_once) {
+        if (now_ms + t->wait_ms > d->next_ms)
+            d->next_ms = now_ms + t->wait_ms;
+        return CHANGE_NONE;
+    }
+    if (d->troubles < TROUBLES_MAX && counts(d, t))
+        d->troubles++;
+    if (d->state == DESTINATION_UP && !at_once && d->troubles < TROUBLES_MAX)
+        return CHANGE_NONE;
+    return stop(d, t->verdict.cause, t->probe, t->wait_ms, now_ms, random);
+}

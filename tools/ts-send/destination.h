@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether the receiver takes events at all.  Pure: time and random numbers are handed in.
+ *
+ *   UP ------- trouble that concerns every event, or TROUBLES_MAX in a row ------> STOPPED
+ *   STOPPED -- its backoff step (or Retry-After) has passed, one event goes ----> PROBING
+ *   PROBING -- trouble again, one step further --------------------------------> STOPPED
+ *   any ------ an event is delivered (or, unless every event is refused, judged) -> UP
+ */
+#ifndef TS_SEND_DESTINATION_H
+#define TS_SEND_DESTINATION_H
+
+#include <stdint.h>
+
+#include "backoff.h"
+#include "verdict.h"
+
+#define TROUBLES_MAX 5  /* failures in a row, with no event judged between them: an outage */
+#define REFUSALS_MAX 20 /* refusals in a row, without one delivery: a wrong receiver or map */
+
+enum destination_state { DESTINATION_UP, DESTINATION_STOPPED, DESTINATION_PROBING };
+enum change { CHANGE_NONE, CHANGE_STOPPED, CHANGE_UP };
+
+struct destination {
+    enum destination_state state;
+    struct backoff backoff;
+    enum cause cause;              /* why it is not UP */
+    int64_t since_ms;              /* when it stopped */
+    int64_t next_ms;               /* no request before */
+    unsigned step;                 /* of the backoff: probes that failed, and the first failure */
+    unsigned troubles, refusals;   /* in a row */
+    uint64_t blamed[TROUBLES_MAX]; /* whose events made the troubles that may be their own fault */
+    unsigned blames;
+};
+
+void destination_init(struct destination *d, const struct backoff *backoff);
+
+/* Whether a request may start now; when it is not UP, one of one event (then say
+ * destination_probe). */
+bool destination_open(const struct destination *d, int64_t now_ms);
+void destination_probe(struct destination *d);
+
+/* What came back.  Each returns whether the state changed from or to UP.  `probe`: the request was
+   sent by destination_probe; what was under way before a stop does not count as a probe. */
+enum change destination_delivered(struct destination *d);
+enum change destination_refused(struct destination *d, bool probe, int64_t now_ms, uint64_t random);
+
+/* Part of an array is refused, which part is not known yet: it judges, so it is no outage. */
+void destination_judged(struct destination *d);
+
+struct trouble {
+    struct verdict verdict;
+    uint64_t person; /* whose event; 0: nobody's in particular */
+    bool probe;
+    int64_t wait_ms; /* what Retry-After said, or -1 */
+};
+enum change destination_trouble(
+    struct destination *d, const struct trouble *t, int64_t now_ms, uint64_t random);
+
+#endif

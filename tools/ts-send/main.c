@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* ts-send: events to an HTTP receiver, receipts out.  Options and wiring only. */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "msg.h"
+#include "option.h"
+#include "secret.h"
+#include "sender.h"
+#include "stop.h"
+#include "url.h"
+
+#define DEFAULT_URL "http://localhost:9981/api/turnstile"
+
+enum option {
+    OPT_TOKEN_FILE = OPTION_LONG,
+    OPT_HEADER_FILE,
+    OPT_RATE,
+    OPT_TIMEOUT,
+    OPT_CONNECT_TIMEOUT,
+    OPT_CACERT,
+    OPT_CERT,
+    OPT_KEY,
+    OPT_INSECURE,
+    OPT_PROXY,
+    OPT_HTTP2,
+    OPT_MAX_BODY,
+    OPT_MAX_MEMORY,
+    OPT_GZIP,
+    OPT_ANSWER_WITHIN,
+    OPT_GIVE_UP_AFTER,
+    OPT_RETRY_FIRST,
+    OPT_RETRY_MAX,
+    OPT_ID,
+};
+
+static const struct option_spec options[] = {
+    {'p', "profile", "NAME", "what the receiver is (plain)"},
+    {'H', "header", "'NAME: VALUE'", "one more header field; no secret here"},
+    {'j', "connections", "N", "requests at the same time (4)"},
+    {'b', "batch", "N", "arrays of up to N events (1: single events)"},
+    {'n', "dry-run", NULL, "print the requests, send nothing"},
+    {'v', "verbose", NULL, "say each request and what came of it"},
+    {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token"},
+    {OPT_HEADER_FILE, "header-file", "FILE", "a secret header field: 'Name: value'"},
+    {OPT_RATE, "rate", "N/s", "at most N requests a second (/m, /h)"},
+    {OPT_TIMEOUT, "timeout", "TIME", "longest request (30s)"},
+    {OPT_CONNECT_TIMEOUT, "connect-timeout", "TIME", "longest wait for a connection (10s)"},
+    {OPT_CACERT, "cacert", "FILE", "trust these certificates instead of the system's"},
+    {OPT_CERT, "cert", "FILE", "our certificate, for mutual TLS"},
+    {OPT_KEY, "key", "FILE", "its key"},
+    {OPT_INSECURE, "insecure", NULL, "do not check the receiver's certificate"},
+    {OPT_PROXY, "proxy", "URL", "go through this proxy (none, whatever is set)"},
+    {OPT_HTTP2, "http2", NULL, "HTTP/2 where the receiver has it (https)"},
+    {OPT_MAX_BODY, "max-body", "SIZE", "largest body of a request (1M)"},
+    {OPT_MAX_MEMORY, "max-memory", "SIZE", "waiting events at most (8M)"},
+    {OPT_GZIP, "gzip", NULL, "pack the bodies"},
+    {OPT_ANSWER_WITHIN, "answer-within", "TIME", "events with an ack get a receipt by then (60s)"},
+    {OPT_GIVE_UP_AFTER, "give-up-after", "TIME", "events without one are tried so long (1h)"},
+    {OPT_RETRY_FIRST, "retry-first", "TIME", "longest wait after a first failure (500ms)"},
+    {OPT_RETRY_MAX, "retry-max", "TIME", "longest wait between two tries (60s)"},
+    {OPT_ID, "id", "v5|v8", "form of event_id in the request (v8: as it is)"},
+    OPTION_HELP,
+    {0},
+};
+
+static const struct program program = {
+    .name = "ts-send",
+    .synopsis = "[-nv] [-p profile] [-H header]… [-j connections] [-b batch] [--rate N/s] [URL]",
+    .summary = "Posts events from standard input to an HTTP receiver; prints a receipt for each.",
+    .options = options,
+    .more = "URL: " DEFAULT_URL " unless given.\n"
+            "Exit status: 0 all answered for good; 65 some rejected; 69 receiver not available;\n"
+            "75 some deferred; 78 address or credentials refused.\n",
+};
+
+/* Numbers as the options give them; checked and converted once all are read. */
+struct settings {
+    struct sender_config sender;
+    const char *profile, *rate, *id;
+    long long connections, batch, timeout_ms, connect_timeout_ms, body_bytes, memory_bytes;
+    long long answer_ms, give_up_ms, retry_first_ms, retry_last_ms;
+};
+
+enum kind { TEXT, FLAG, NUMBER, SIZE, DURATION };
+
+#define IN_SETTINGS(member) offsetof(struct settings, member)
+
+static const struct {
+    int code;
+    enum kind kind;
+    size_t offset;
+    long long low, high; /* of NUMBER and SIZE */
+} targets[] = {
+    {'p', TEXT, IN_SETTINGS(profile), 0, 0},
+    {'j', NUMBER, IN_SETTINGS(connections), 1, SENDER_CONNECTIONS_MAX},
+    {'b', NUMBER, IN_SETTINGS(batch), 1, SENDER_BATCH_MAX},
+    {'n', FLAG, IN_SETTINGS(sender.dry), 0, 0},
+    {'v', FLAG, IN_SETTINGS(sender.verbose), 0, 0},
+    {OPT_TOKEN_FILE, TEXT, IN_SETTINGS(sender.headers.token_file), 0, 0},
+    {OPT_RATE, TEXT, IN_SETTINGS(rate), 0, 0},
+    {OPT_TIMEOUT, DURATION, IN_SETTINGS(timeout_ms), 0, 0},
+    {OPT_CONNECT_TIMEOUT, DURATION, IN_SETTINGS(connect_timeout_ms), 0, 0},
+    {OPT_CACERT, TEXT, IN_SETTINGS(sender.transfer.cacert), 0, 0},
+    {OPT_CERT, TEXT, IN_SETTINGS(sender.transfer.cert), 0, 0},
+    {OPT_KEY, TEXT, IN_SETTINGS(sender.transfer.key), 0, 0},
+    {OPT_INSECURE, FLAG, IN_SETTINGS(sender.transfer.insecure), 0, 0},
+    {OPT_PROXY, TEXT, IN_SETTINGS(sender.transfer.proxy), 0, 0},
+    {OPT_HTTP2, FLAG, IN_SETTINGS(sender.transfer.http2), 0, 0},
+    {OPT_MAX_BODY, SIZE, IN_SETTINGS(body_bytes), 1024, 64ll << 20},
+    {OPT_MAX_MEMORY, SIZE, IN_SETTINGS(memory_bytes), 64 << 10, 1ll << 30},
+    {OPT_GZIP, FLAG, IN_SETTINGS(sender.gzip), 0, 0},
+    {OPT_ANSWER_WITHIN, DURATION, IN_SETTINGS(answer_ms), 0, 0},
+    {OPT_GIVE_UP_AFTER, DURATION, IN_SETTINGS(give_up_ms), 0, 0},
+    {OPT_RETRY_FIRST, DURATION, IN_SETTINGS(retry_first_ms), 0, 0},
+    {OPT_RETRY_MAX, DURATION, IN_SETTINGS(retry_last_ms), 0, 0},
+    {OPT_ID, TEXT, IN_SETTINGS(id), 0, 0},
+};
+
+static const char *option_name(int code)
+{
+    const struct option_spec *o = options;
+
+    while (o->code != code)
+        o++;
+    return o->name;
+}
+
+static int set_header(struct settings *k, int code, const char *arg, struct fault *why)
+{
+    struct header_source *h = &k->sender.headers;
+
+    if (h->opens + h->files + 4 >= HEADERS_MAX)
+        return fault_set(why, EX_USAGE, "--%s: more than %d", option_name(code), HEADERS_MAX - 4);
+    if (code == OPT_HEADER_FILE) {
+        h->file[h->files++] = arg;
+        return 0;
+    }
+    if (header_check(arg, why) < 0)
+        return -1;
+    h->open[h->opens++] = arg;
+    return 0;
+}
+
+static int set(struct settings *k, int code, const char *arg, struct fault *why)
+{
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        void *at = (char *)k + targets[i].offset;
+        const char *name = option_name(code);
+
+        if (targets[i].code != code)
+            continue;
+        switch (targets[i].kind) {
+        case TEXT:
+            *(const char **)at = arg;
+            return 0;
+        case FLAG:
+            *(bool *)at = true;
+            return 0;
+        case NUMBER:
+            return option_number(name, arg, targets[i].low, targets[i].high, at, why);
+        case SIZE:
+            return option_size(name, arg, targets[i].low, targets[i].high, at, why);
+        case DURATION:
+            return option_duration(name, arg, at, why);
+        }
+    }
+    return set_header(k, code, arg, why);
+}
+
+/* "10", "10/s", "600/m", "5000/h": requests. */
+static int parse_rate(const char *text, int64_t *between_us, struct fault *why)
+{
+    static const struct {
+        const char *unit;
+        int64_t us;
+    } units[] = {{"", 1000000}, {"/s", 1000000}, {"/m", 60000000}, {"/h", 3600000000}};
+    char *end;
+    long n;
+
+    *between_us = 0;
+    if (!text)
+        return 0;
+    n = strtol(text, &end, 10);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (end != text && n > 0 && n <= 1000000 && strcmp(end, units[i].unit) == 0) {
+            *between_us = units[i].us / n > 0 ? units[i].us / n : 1;
+            return 0;
+        }
+    return fault_set(why, EX_USAGE, "--rate %s: write it like 10/s, 600/m or 5000/h", text);
+}
+
+/* The key of --key is a secret like any other; libcurl reads it itself. */
+static int check_files(const struct transfer_config *t, struct fault *why)
+{
+    const char *const open[] = {t->cacert, t->cert};
+    struct buf key = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < 2; i++)
+        if (open[i] && access(open[i], R_OK) < 0)
+            return fault_errno(why, EX_NOINPUT, "%s: cannot read", open[i]);
+    if (t->key)
+        rc = secret_read(t->key, &key, why);
+    secret_forget(&key);
+    return rc;
+}
+
+static int check_addresses(const struct transfer_config *t, struct fault *why)
+{
+    if (url_check("URL", t->url, why) < 0)
+        return -1;
+    if (t->proxy && url_check("--proxy", t->proxy, why) < 0)
+        return -1;
+    if ((t->cacert || t->cert || t->key || t->insecure || t->http2) && !url_is_https(t->url))
+        return fault_set(
+            why, EX_USAGE, "URL: TLS options are given, but it does not begin with https://");
+    return 0;
+}
+
+static int find_profile(struct settings *k, struct fault *why)
+{
+    struct buf names = {0};
+
+    k->sender.profile = profile_find(k->profile);
+    if (k->sender.profile)
+        return 0;
+    profile_names(&names);
+    fault_set(why, EX_USAGE, "--profile %s: no such profile; there are: %.*s", k->profile,
+        (int)names.len, names.data);
+    buf_free(&names);
+    return -1;
+}
+
+/* What was not said comes from the profile; then everything in the units of the sender. */
+static int complete(struct settings *k, struct fault *why)
+{
+    struct sender_config *c = &k->sender;
+    struct profile_defaults d;
+
+    if (find_profile(k, why) < 0)
+        return -1;
+    c->profile->defaults(&d);
+    if (k->batch > 1 && !d.arrays)
+        return fault_set(
+            why, EX_USAGE, "--batch: the profile %s takes no arrays", c->profile->name);
+    if (k->id && strcasecmp(k->id, "v5") != 0 && strcasecmp(k->id, "v8") != 0)
+        return fault_set(why, EX_USAGE, "--id %s: v5 or v8", k->id);
+    if (k->timeout_ms < 1 || k->connect_timeout_ms < 1 || k->answer_ms < 1 ||
+        k->retry_first_ms < 1 || k->retry_last_ms < k->retry_first_ms)
+        return fault_set(why, EX_USAGE,
+            "times must be longer than 0, and --retry-max not shorter than --retry-first");
+    c->id = k->id && strcasecmp(k->id, "v5") == 0 ? ID_V5 : ID_V8;
+    c->batch = k->batch ? (unsigned)k->batch : d.batch;
+    c->array = c->batch > 1;
+    c->body_bytes = k->body_bytes ? (size_t)k->body_bytes : d.body_bytes;
+    c->memory_bytes = (size_t)k->memory_bytes;
+    c->answer_ms = k->answer_ms;
+    c->give_up_ms = k->give_up_ms;
+    c->backoff = (struct backoff){k->retry_first_ms, k->retry_last_ms};
+    c->headers.content = d.content;
+    c->headers.gzip = c->gzip;
+    c->transfer.connections = k->connections ? (unsigned)k->connections : d.connections;
+    c->transfer.timeout_ms = k->timeout_ms;
+    c->transfer.connect_timeout_ms = k->connect_timeout_ms;
+    c->transfer.reply_max = 1u << 20;
+    return parse_rate(k->rate, &c->rate_us, why);
+}
+
+/* 1: go on; 0: --help or --version was answered; -1: *why. */
+static int read_options(struct settings *k, int argc, char **argv, struct fault *why)
+{
+    struct option_value value;
+    int first = 0, rc;
+
+    while ((rc = option_next(&program, argc, argv, &value, &first, why)) == 1)
+        if (set(k, value.code, value.arg, why) < 0)
+            return -1;
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    if (argc - first > 1)
+        return fault_set(why, EX_USAGE, "one URL, not %d; try ts-send --help", argc - first);
+    if (argc > first)
+        k->sender.transfer.url = argv[first];
+    if (complete(k, why) < 0 || check_addresses(&k->sender.transfer, why) < 0 ||
+        check_files(&k->sender.transfer, why) < 0)
+        return -1;
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings k = {.sender.transfer.url = DEFAULT_URL,
+        .profile = "plain",
+        .timeout_ms = 30000,
+        .connect_timeout_ms = 10000,
+        .memory_bytes = 8 << 20,
+        .answer_ms = 60000,
+        .give_up_ms = 3600000,
+        .retry_first_ms = 500,
+        .retry_last_ms = 60000};
+    struct fault why;
+    int rc;
+
+    msg_start(program.name);
+    rc = read_options(&k, argc, argv, &why);
+    if (rc <= 0)
+        return rc < 0 ? msg_fault(&why) : 0;
+    if (k.sender.transfer.insecure)
+        msg_warn("--insecure: the receiver's certificate is NOT checked; anybody on the way can "
+                 "read and take these events");
+    stop_start();
+    rc = sender_run(&k.sender, &why);
+    return rc < 0 ? msg_fault(&why) : rc;
+}

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lanes live in one array and are named by index; `table` finds them by the hash of the person
+ * (open addressing, linear probing, deletion by shifting back).  A lane is in the table while it
+ * has events or is blocked.  Lanes that may be taken from hang in a list in the order in which they
+ * became ready; sleeping lanes stand in a binary heap by the time they wake.
+ */
+#include "queue.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "buf.h"
+
+#define NONE UINT32_MAX
+#define HEAP_OVERHEAD 16 /* what malloc adds to a block */
+#define LANES_FIRST 256u
+
+enum lane_state { LANE_IDLE, LANE_READY, LANE_ASLEEP };
+
+struct lane {
+    uint64_t person; /* 0: of one event without a person, not in the table */
+    struct item *first, *last;
+    int64_t wake_ms;
+    int64_t block_ms; /* 0: not blocked */
+    uint64_t block_id;
+    uint32_t waiting, flying;
+    uint32_t next, previous; /* in the list of the ready; next also in that of the free */
+    uint32_t at;             /* in the heap of the sleeping */
+    uint32_t state;
+};
+
+struct queue {
+    uint64_t seed[2];
+    size_t bytes, bytes_max;
+    size_t count, ready, waiting;
+    uint64_t numbers;
+    struct lane *lane;
+    uint32_t lanes, lanes_room, lanes_used, free;
+    uint32_t *table; /* lane + 1; 0: empty */
+    uint32_t table_mask;
+    uint32_t ready_first, ready_last;
+    uint32_t *heap;
+    uint32_t asleep;
+    struct item *oldest[2], *newest[2]; /* [has_ack] */
+};
+
+struct queue *queue_new(size_t bytes_max)
+{
+    struct queue *q = mem_alloc(sizeof *q);
+
+    *q = (struct queue){.bytes_max = bytes_max, .free = NONE};
+    q->ready_first = q->ready_last = NONE;
+    q->lanes_room = LANES_FIRST;
+    q->lane = mem_alloc(q->lanes_room * sizeof *q->lane);
+    q->heap = mem_alloc(q->lanes_room * sizeof *q->heap);
+    q->table_mask = LANES_FIRST * 2 - 1;
+    q->table = mem_alloc((q->table_mask + 1) * sizeof *q->table);
+    memset(q->table, 0, (q->table_mask + 1) * sizeof *q->table);
+    if (getrandom(q->seed, sizeof q->seed, 0) != sizeof q->seed)
+        q->seed[0] = (uint64_t)(uintptr_t)q; /* order only; nothing secret hangs on it */
+    return q;
+}
+
+void queue_free_all(struct queue *q)
+{
+    if (!q)
+        return;
+    for (int list = 0; list < 2; list++)
+        for (struct item *it = q->oldest[list], *next; it; it = next) {
+            next = it->newer;
+            free(it);
+        }
+    free(q->lane);
+    free(q->heap);
+    free(q->table);
+    free(q);
+}
+
+/* ---- hash and table ---- */
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t queue_hash(const struct queue *q, struct slice text)
+{
+    uint64_t h = q->seed[0] ^ text.n, word;
+
+    for (; text.n >= 8; text.p += 8, text.n -= 8) {
+        memcpy(&word, text.p, 8);
+        h = fold(h ^ word, 0x9e3779b97f4a7c15u);
+    }
+    word = 0;
+    if (text.n > 0)
+        memcpy(&word, text.p, text.n);
+    h = fold(fold(h ^ word, q->seed[1] | 1) + text.n, 0xd6e8feb86659fd93u);
+    return h ? h : 1;
+}
+
+/* The place in the table of a person's lane, or the empty place where it would be. */
+static uint32_t place_of(const struct queue *q, uint64_t person)
+{
+    uint32_t i = (uint32_t)person & q->table_mask;
+
+    while (q->table[i] && q->lane[q->table[i] - 1].person != person)
+        i = (i + 1) & q->table_mask;
+    return i;
+}
+
+static uint32_t lane_find(const struct queue *q, uint64_t person)
+{
+    return person ? q->table[place_of(q, person)] - 1 : NONE; /* 0 - 1 is NONE */
+}
+
+static void table_remove(struct queue *q, uint64_t person)
+{
+    uint32_t hole = place_of(q, person), i = hole;
+
+    /* Whoever was pushed past the hole by a collision moves back into it. */
+    for (;;) {
+        uint32_t home;
+
+        i = (i + 1) & q->table_mask;
+        if (!q->table[i])
+            break;
+        home = (uint32_t)q->lane[q->table[i] - 1].person & q->table_mask;
+        if (((i - home) & q->table_mask) < ((i - hole) & q->table_mask))
+            continue;
+        q->table[hole] = q->table[i];
+        hole = i;
+    }
+    q->table[hole] = 0;
+}
+
+static void table_grow(struct queue *q)
+{
+    uint32_t *old = q->table, size = q->table_mask + 1;
+
+    q->table_mask = size * 2 - 1;
+    q->table = mem_alloc((size_t)size * 2 * sizeof *q->table);
+    memset(q->table, 0, (size_t)size * 2 * sizeof *q->table);
+    for (uint32_t i = 0; i < size; i++)
+        if (old[i])
+            q->table[place_of(q, q->lane[old[i] - 1].person)] = old[i];
+    free(old);
+}
+
+/* ---- lanes ---- */
+
+static uint32_t lane_new(struct queue *q, uint64_t person)
+{
+    uint32_t n = q->free;
+
+    if (n != NONE) {
+        q->free = q->lane[n].next;
+    } else {
+        if (q->lanes == q->lanes_room) {
+            q->lanes_room *= 2;
+            q->lane = mem_resize(q->lane, q->lanes_room * sizeof *q->lane);
+            q->heap = mem_resize(q->heap, q->lanes_room * sizeof *q->heap);
+        }
+        n = q->lanes++;
+    }
+    q->lane[n] = (struct lane){.person = person};
+    q->lanes_used++;
+    if (person) {
+        if (q->lanes_used > q->table_mask / 2)
+            table_grow(q);
+        q->table[place_of(q, person)] = n + 1;
+    }
+    return n;
+}
+
+static void ready_add(struct queue *q, uint32_t n)
+{
+    struct lane *l = &q->lane[n];
+
+    l->state = LANE_READY;
+    l->next = NONE;
+    l->previous = q->ready_last;
+    if (q->ready_last == NONE)
+        q->ready_first = n;
+    else
+        q->lane[q->ready_last].next = n;
+    q->ready_last = n;
+    q->ready += l->waiting;
+}
+
+static void ready_remove(struct queue *q, uint32_t n)
+{
+    struct lane *l = &q->lane[n];
+
+    if (l->previous == NONE)
+        q->ready_first = l->next;
+    else
+        q->lane[l->previous].next = l->next;
+    if (l->next == NONE)
+        q->ready_last = l->previous;
+    else
+        q->lane[l->next].previous = l->previous;
+    l->state = LANE_IDLE;
+    q->ready -= l->waiting;
+}
+
+static void heap_set(struct queue *q, uint32_t at, uint32_t n)
+{
+    q->heap[at] = n;
+    q->lane[n].at = at;
+}
+
+/* Moves lane n from place `at` up or down to where it belongs. */
+static void heap_settle(struct queue *q, uint32_t at, uint32_t n)
+{
+    int64_t wake_ms = q->lane[n].wake_ms;
+
+    while (at > 0 && q->lane[q->heap[(at - 1) / 2]].wake_ms > wake_ms) {
+        heap_set(q, at, q->heap[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    for (;;) {
+        uint32_t child = at * 2 + 1;
+
+        if (child + 1 < q->asleep &&
+            q->lane[q->heap[child + 1]].wake_ms < q->lane[q->heap[child]].wake_ms)
+            child++;
+        if (child >= q->asleep || q->lane[q->heap[child]].wake_ms >= wake_ms)
+            break;
+        heap_set(q, at, q->heap[child]);
+        at = child;
+    }
+    heap_set(q, at, n);
+}
+
+static void sleep_add(struct queue *q, uint32_t n)
+{
+    q->lane[n].state = LANE_ASLEEP;
+    heap_settle(q, q->asleep++, n);
+}
+
+static void sleep_remove(struct queue *q, uint32_t n)
+{
+    uint32_t at = q->lane[n].at, last = q->heap[--q->asleep];
+
+    q->lane[n].state = LANE_IDLE;
+    if (last != n)
+        heap_settle(q, at, last);
+}
+
+/* Out of whatever list it is in. */
+static void lane_rest(struct queue *q, uint32_t n)
+{
+    if (q->lane[n].state == LANE_READY)
+        ready_remove(q, n);
+    else if (q->lane[n].state == LANE_ASLEEP)
+        sleep_remove(q, n);
+}
+
+static void lane_free(struct queue *q, uint32_t n)
+{
+    struct lane *l = &q->lane[n];
+
+    if (l->person)
+        table_remove(q, l->person);
+    l->next = q->free;
+    q->free = n;
+    q->lanes_used--;
+}
+
+/* How long a block may outlast its time while the input never runs dry. */
+#define BLOCK_LONGEST_MS 60000
+
+/* Puts an idle lane where it belongs now; a lane without events and without a block is given up. */
+static void lane_settle(struct queue *q, uint32_t n, int64_t wake_ms)
+{
+    struct lane *l = &q->lane[n];
+
+    if (l->flying > 0)
+        return;
+    if (l->waiting == 0) {
+        if (!l->block_ms) {
+            lane_free(q, n);
+            return;
+        }
+        wake_ms = l->block_ms + BLOCK_LONGEST_MS; /* to be given up then */
+    }
+    l->wake_ms = wake_ms;
+    if (wake_ms > 0)
+        sleep_add(q, n);
+    else
+        ready_add(q, n);
+}
+
+int64_t queue_wake(struct queue *q, int64_t now_ms)
+{
+    while (q->asleep > 0 && q->lane[q->heap[0]].wake_ms <= now_ms) {
+        uint32_t n = q->heap[0];
+
+        sleep_remove(q, n);
+        if (q->lane[n].waiting == 0)
+            q->lane[n].block_ms = 0;
+        lane_settle(q, n, 0);
+    }
+    return q->asleep > 0 ? q->lane[q->heap[0]].wake_ms : INT64_MAX;
+}
+
+int64_t queue_wakes_at(const struct queue *q, const struct item *it)
+{
+    const struct lane *l = &q->lane[it->lane];
+
+    return l->state == LANE_ASLEEP ? l->wake_ms : 0;
+}
+
+/* ---- blocks ---- */
+
+bool queue_blocked(struct queue *q, uint64_t person, uint64_t id, int64_t now_ms,
+    int64_t emptied_ms, int64_t *until_ms)
+{
+    uint32_t n = lane_find(q, person);
+    struct lane *l;
+
+    if (n == NONE || !q->lane[n].block_ms)
+        return false;
+    l = &q->lane[n];
+    *until_ms = l->block_ms;
+    if (l->block_id != id && emptied_ms < l->block_ms && now_ms < l->block_ms + BLOCK_LONGEST_MS)
+        return true;
+    l->block_ms = 0;
+    if (l->waiting == 0 && l->flying == 0) {
+        lane_rest(q, n);
+        lane_settle(q, n, 0);
+    }
+    return false;
+}
+
+void queue_block(struct queue *q, uint64_t person, uint64_t id, int64_t until_ms)
+{
+    uint32_t n = lane_find(q, person);
+
+    if (!person)
+        return;
+    if (n == NONE)
+        n = lane_new(q, person);
+    if (!q->lane[n].block_ms)
+        q->lane[n].block_id = id;
+    q->lane[n].block_ms = until_ms;
+    if (q->lane[n].waiting == 0) {
+        lane_rest(q, n);
+        lane_settle(q, n, 0);
+    }
+}
+
+/* ---- items ---- */
+
+bool queue_room(const struct queue *q)
+{
+    return q->bytes < q->bytes_max && q->lanes_used < QUEUE_LANES_MAX;
+}
+
+size_t queue_count(const struct queue *q)
+{
+    return q->count;
+}
+
+size_t queue_ready(const struct queue *q)
+{
+    return q->ready;
+}
+
+size_t queue_waiting(const struct queue *q)
+{
+    return q->waiting;
+}
+
+struct item *queue_oldest(const struct queue *q, bool has_ack)
+{
+    return q->oldest[has_ack];
+}
+
+static size_t item_bytes(const struct item *it)
+{
+    return sizeof *it + it->body_n + it->ack_n + it->id_n + HEAP_OVERHEAD;
+}
+
+static struct item *item_new(struct slice body, struct slice ack, struct slice id)
+{
+    struct item *it = mem_alloc(sizeof *it + body.n + ack.n + id.n);
+    char *p = it->bytes;
+
+    *it = (struct item){.body_n = (uint32_t)body.n,
+        .ack_n = (uint32_t)ack.n,
+        .id_n = (uint32_t)id.n,
+        .has_ack = ack.p != NULL};
+    p = mempcpy(p, body.p, body.n);
+    if (ack.n > 0)
+        p = mempcpy(p, ack.p, ack.n);
+    if (id.n > 0)
+        memcpy(p, id.p, id.n);
+    return it;
+}
+
+struct item *queue_put(struct queue *q, uint64_t person, struct slice body, struct slice ack,
+    struct slice id, int64_t now_ms)
+{
+    struct item *it = item_new(body, ack, id);
+    uint32_t n = lane_find(q, person);
+    struct lane *l;
+
+    it->person = person;
+    it->number = ++q->numbers;
+    it->arrived_ms = now_ms;
+    it->older = q->newest[it->has_ack];
+    if (it->older)
+        it->older->newer = it;
+    else
+        q->oldest[it->has_ack] = it;
+    q->newest[it->has_ack] = it;
+    it->lane = n = n == NONE ? lane_new(q, person) : n;
+    l = &q->lane[n];
+    if (l->first)
+        l->last->next = it;
+    else
+        l->first = it;
+    l->last = it;
+    l->waiting++;
+    q->count++;
+    q->waiting++;
+    q->bytes += item_bytes(it);
+    if (l->state == LANE_READY) {
+        q->ready++;
+    } else if (l->state == LANE_IDLE || l->waiting == 1) {
+        lane_rest(q, n); /* it may have been kept for its block alone */
+        lane_settle(q, n, 0);
+    }
+    return it;
+}
+
+static void item_forget(struct queue *q, struct item *it)
+{
+    struct item **oldest = &q->oldest[it->has_ack], **newest = &q->newest[it->has_ack];
+
+    if (it->older)
+        it->older->newer = it->newer;
+    else
+        *oldest = it->newer;
+    if (it->newer)
+        it->newer->older = it->older;
+    else
+        *newest = it->older;
+    q->count--;
+    q->bytes -= item_bytes(it);
+    free(it);
+}
+
+size_t queue_take(struct queue *q, struct item **items, size_t most, size_t body_bytes)
+{
+    size_t n = 0, bytes = 2;
+
+    while (n < most && q->ready_first != NONE) {
+        uint32_t at = q->ready_first;
+        struct lane *l = &q->lane[at];
+        size_t before = n;
+
+        if (n > 0 && bytes + l->first->body_n + 1 > body_bytes)
+            break;
+        ready_remove(q, at);
+        while (l->first && n < most && (n == 0 || bytes + l->first->body_n + 1 <= body_bytes)) {
+            struct item *it = items[n++] = l->first;
+
+            bytes += it->body_n + 1;
+            it->state = ITEM_FLYING;
+            l->first = it->next;
+        }
+        l->flying = (uint32_t)(n - before);
+        l->waiting -= l->flying;
+        q->waiting -= l->flying;
+    }
+    return n;
+}
+
+void queue_done(struct queue *q, struct item *it)
+{
+    uint32_t n = it->lane;
+
+    item_forget(q, it);
+    q->lane[n].flying--;
+    lane_settle(q, n, 0);
+}
+
+/* Back among the waiting of its lane, by number: what was parked may stand there already. */
+static void lane_insert(struct queue *q, struct lane *l, struct item *it)
+{
+    struct item **at = &l->first;
+
+    while (*at && (*at)->number < it->number)
+        at = &(*at)->next;
+    it->next = *at;
+    *at = it;
+    if (!it->next)
+        l->last = it;
+    it->state = ITEM_WAITING;
+    l->waiting++;
+    q->waiting++;
+}
+
+void queue_back(struct queue *q, struct item **items, size_t count, int64_t wake_ms)
+{
+    /* From the last to the first: each goes to the front at once. */
+    while (count-- > 0) {
+        struct lane *l = &q->lane[items[count]->lane];
+
+        lane_insert(q, l, items[count]);
+        l->flying--;
+        lane_settle(q, items[count]->lane, wake_ms);
+    }
+}
+
+void queue_park(struct queue *q, struct item *it)
+{
+    uint32_t n = it->lane;
+
+    it->state = ITEM_PARKED;
+    it->lane = NONE;
+    q->lane[n].flying--;
+    lane_settle(q, n, 0);
+}
+
+void queue_unpark(struct queue *q, struct item *it)
+{
+    uint32_t n = lane_find(q, it->person);
+
+    it->lane = n = n == NONE ? lane_new(q, it->person) : n;
+    lane_rest(q, n);
+    lane_insert(q, &q->lane[n], it);
+    lane_settle(q, n, 0);
+}
+
+struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until_ms)
+{
+    uint32_t n = it->lane;
+    struct lane *l = &q->lane[n];
+    struct item *cut = NULL, **end = &cut, **keep = &l->first;
+
+    lane_rest(q, n);
+    l->last = NULL;
+    for (struct item *i = l->first; i; i = *keep) {
+        if (!all && !i->has_ack) {
+            l->last = i;
+            keep = &i->next;
+            continue;
+        }
+        *keep = i->next;
+        i->next = NULL;
+        i->state = ITEM_CUT;
+        *end = i;
+        end = &i->next;
+        l->waiting--;
+        q->waiting--;
+    }
+    if (until_ms && l->person && cut) {
+        if (!l->block_ms)
+            l->block_id = queue_hash(q, item_id(cut));
+        l->block_ms = until_ms;
+    }
+    lane_settle(q, n, 0);
+    return cut;
+}
+
+void queue_free(struct queue *q, struct item *it)
+{
+    item_forget(q, it);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the four parts of the sender share: sender.c (the loop), intake.c (lines to events),
+ * batch.c (requests and what came back), answer.c (receipts).  Nobody else includes it.
+ */
+#ifndef TS_SEND_STATE_H
+#define TS_SEND_STATE_H
+
+#include "destination.h"
+#include "line.h"
+#include "queue.h"
+#include "receipt.h"
+#include "sender.h"
+#include "url.h"
+
+/* Answered so long before it is due, that the receipt arrives in time. */
+#define ANSWER_MARGIN_MS 1000
+
+#define SPLITS_MAX 16 /* halvings of SENDER_BATCH_MAX events down to one */
+
+/* One request's worth of events.  items[0..done) are answered, [done..end[ends-1]) are in the
+   request under way, the rest follows in pieces, each up to the next of end[]: a refused array in
+   halves. */
+struct batch {
+    struct item **item;
+    unsigned n, done;
+    unsigned end[SPLITS_MAX];
+    unsigned ends;
+    bool probe;
+    struct buf body, packed;
+    char key[REQUEST_KEY_BYTES];
+    struct batch *next; /* in the list of the free, or of those to go on with */
+};
+
+/* A refused event whose receipt waits for a sign that the receiver takes events at all. */
+struct suspect {
+    struct item *item;
+    int status;
+    char *error;
+};
+
+struct sender {
+    const struct sender_config *config;
+    const struct profile *profile;
+    struct queue *queue;
+    struct destination destination;
+    struct transfer *transfer;
+    struct headers *headers;
+    struct line_reader *lines;
+    struct event_reader *events;
+    struct line_writer out;
+    struct buf scratch;
+    int64_t now_ms, wall_ms;     /* of this turn of the loop */
+    char url[URL_BYTES_MAX + 8]; /* as it may be shown */
+
+    /* input */
+    bool input_ended, input_idle; /* idle: nothing to read at this moment */
+    bool acks;                    /* an event had one */
+    int64_t emptied_ms;           /* when it was seen empty last */
+    int64_t active_ms;            /* when an event or a reply came last */
+    uint64_t bad;                 /* lines that are no event, or carry `error` */
+
+    /* requests */
+    struct batch *batches, *batch_free;
+    struct batch *halves, **halves_end; /* refused arrays to go on with */
+    struct slice *slices;               /* config->batch of them */
+    struct request_packer *packer;
+    int64_t rate_next_us;
+
+    /* answers */
+    struct suspect suspect[REFUSALS_MAX];
+    unsigned suspects;
+    uint64_t tally[OUTCOMES];
+
+    bool ending;        /* an orderly end was asked for: no new requests */
+    bool gave_up;       /* the destination stayed away for too long */
+    struct fault fault; /* of a write to standard output */
+    bool failed;
+};
+
+/* ---- intake.c ---- */
+
+/* Reads what is there, as far as there is room and use for it; -1 and *why. */
+int intake(struct sender *s, struct fault *why);
+bool intake_wanted(const struct sender *s);
+
+/* ---- batch.c ---- */
+
+/* Starts requests while connections are free and the destination allows. */
+int batch_start(struct sender *s, struct fault *why);
+void batch_finish(struct sender *s, const struct exchange *done);
+
+/* Gives the events of half-sent arrays back to their lanes: all, or those with no time left. */
+void batch_give_back(struct sender *s);
+void batch_give_back_late(struct sender *s);
+
+/* When the next request may start: INT64_MAX, when something else has to happen first. */
+int64_t batch_next_ms(const struct sender *s);
+
+/* ---- answer.c ---- */
+
+/* Prints a receipt and counts it; its time is that of this turn. */
+void answer_receipt(struct sender *s, struct receipt *r);
+
+/* Replaces what names the person of the event by *** in what a receiver said about it. */
+void answer_mask_person(struct sender *s, const struct item *it, struct buf *text);
+
+/* The last word on an event: prints its receipt; the item itself stays the caller's. */
+void answer_item(struct sender *s, const struct item *it, enum outcome outcome, int status,
+    const char *error, int64_t retry_ms);
+
+/* … on an event that never came into the queue. */
+void answer_event(struct sender *s, const struct event *e, struct slice id, enum outcome outcome,
+    const char *error, int64_t retry_ms);
+
+/* A line that is no event. */
+void answer_bad(struct sender *s, uint64_t line, const char *error);
+
+/* A refused event is put aside until the receiver takes another one, or there is nothing to wait
+   for; then its receipt says `rejected`. */
+void answer_suspect(struct sender *s, struct item *it, int status, char *error);
+void answer_suspects(struct sender *s);      /* they are rejected */
+void answer_suspects_back(struct sender *s); /* the receiver refuses everything: they wait again */
+
+/* Answers what has waited for as long as was promised; returns when the next is due. */
+int64_t answer_overdue(struct sender *s);
+
+/* Everything that is still here is deferred. */
+void answer_rest(struct sender *s);
+
+/* The closing line on standard error, and the exit status. */
+int answer_end(struct sender *s);
+
+/* When an event that is handed back may come again, by this clock. */
+int64_t answer_retry_ms(const struct sender *s, const struct item *it);
+
+#endif
