@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *     {"sources":[{"source":"/var/log/gate.dat","device":2049,"inode":1441,"offset":81920,
+ *                  "line":2100,"head_bytes":1024,"head":"00000000-0000-8b1f-…"}]}
+ *
+ * `head` is the identity of the file's first bytes (identity_of_bytes: SHA-1).
+ */
+#include "checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yyjson.h>
+
+#include "identity.h"
+#include "json.h"
+
+#define FILE_BYTES_MAX (4u << 20)
+
+struct item {
+    char *source;
+    struct place place;
+};
+
+struct checkpoint {
+    char *path, *beside, *folder;
+    struct item *item;
+    size_t count;
+    bool changed;
+};
+
+/* ---- places ---- */
+
+static uint32_t read_head(int fd, uint32_t bytes, char head[40])
+{
+    char data[PLACE_HEAD_BYTES];
+    struct identity id;
+    ssize_t n = pread(fd, data, bytes < sizeof data ? bytes : sizeof data, 0);
+
+    *head = '\0';
+    if (n <= 0)
+        return 0;
+    identity_of_bytes(&id, (struct slice){data, (size_t)n}, NULL);
+    identity_print(&id, head);
+    return (uint32_t)n;
+}
+
+void place_identify(int fd, struct place *place)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return;
+    place->device = st.st_dev;
+    place->inode = st.st_ino;
+    place->head_bytes = read_head(fd, PLACE_HEAD_BYTES, place->head);
+}
+
+bool place_matches(int fd, const struct place *place)
+{
+    struct stat st;
+    char head[40];
+
+    /* The device number may change when the machine starts again: the head speaks for it. */
+    return fstat(fd, &st) == 0 && st.st_ino == place->inode &&
+           (uint64_t)st.st_size >= place->offset &&
+           read_head(fd, place->head_bytes, head) == place->head_bytes &&
+           strcmp(head, place->head) == 0;
+}
+
+/* ---- the file ---- */
+
+static struct item *find(const struct checkpoint *c, const char *source)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (strcmp(c->item[i].source, source) == 0)
+            return &c->item[i];
+    return NULL;
+}
+
+const struct place *checkpoint_find(const struct checkpoint *c, const char *source)
+{
+    const struct item *item = find(c, source);
+
+    return item ? &item->place : NULL;
+}
+
+static bool same(const struct place *a, const struct place *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->offset == b->offset &&
+           a->line == b->line && a->head_bytes == b->head_bytes && strcmp(a->head, b->head) == 0;
+}
+
+void checkpoint_set(struct checkpoint *c, const char *source, const struct place *place)
+{
+    struct item *item = find(c, source);
+
+    if (item && same(&item->place, place))
+        return;
+    if (!item) {
+        c->item = mem_resize(c->item, (c->count + 1) * sizeof *c->item);
+        item = &c->item[c->count++];
+        item->source = mem_text(slice_of(source));
+    }
+    item->place = *place;
+    c->changed = true;
+}
+
+static bool read_item(struct checkpoint *c, yyjson_val *v)
+{
+    const char *source = yyjson_get_str(yyjson_obj_get(v, "source"));
+    const char *head = yyjson_get_str(yyjson_obj_get(v, "head"));
+    struct place place = {.device = yyjson_get_uint(yyjson_obj_get(v, "device")),
+        .inode = yyjson_get_uint(yyjson_obj_get(v, "inode")),
+        .line = yyjson_get_uint(yyjson_obj_get(v, "line")),
+        .head_bytes = (uint32_t)yyjson_get_uint(yyjson_obj_get(v, "head_bytes"))};
+
+    if (!source || !head || !yyjson_is_uint(yyjson_obj_get(v, "offset")) ||
+        place.head_bytes > PLACE_HEAD_BYTES || strlen(head) >= sizeof place.head)
+        return false;
+    place.offset = yyjson_get_uint(yyjson_obj_get(v, "offset"));
+    snprintf(place.head, sizeof place.head, "%s", head);
+    checkpoint_set(c, source, &place);
+    return true;
+}
+
+static bool read_items(struct checkpoint *c, const char *text, size_t n)
+{
+    yyjson_doc *doc = yyjson_read(text, n, 0);
+    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "sources"), *v;
+    bool good = yyjson_is_arr(list);
+    size_t i, max;
+
+    if (good)
+        yyjson_arr_foreach(list, i, max, v) good = good && read_item(c, v);
+    yyjson_doc_free(doc);
+    return good;
+}
+
+static int read_file(struct checkpoint *c, struct fault *why)
+{
+    int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = -1;
+    struct buf text = {0};
+    ssize_t n = 0;
+
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0)
+        return fault_errno(why, EX_NOINPUT, "%s: cannot open", c->path);
+    do {
+        text.len += (size_t)n;
+        n = read(fd, buf_room(&text, 65536), 65536);
+    } while (n > 0 && text.len < FILE_BYTES_MAX);
+    if (n < 0)
+        fault_errno(why, EX_IOERR, "%s: cannot read", c->path);
+    else if (!read_items(c, text.data, text.len))
+        fault_set(why, EX_CONFIG, "%s: damaged: delete it to read from the start", c->path);
+    else
+        rc = 0;
+    c->changed = false;
+    buf_free(&text);
+    close(fd);
+    return rc;
+}
+
+struct checkpoint *checkpoint_open(const char *path, struct fault *why)
+{
+    struct checkpoint *c = mem_alloc(sizeof *c);
+    struct buf beside = {0};
+    char *copy = mem_text(slice_of(path));
+
+    *c = (struct checkpoint){.path = mem_text(slice_of(path))};
+    buf_printf(&beside, "%s.new", path);
+    buf_char(&beside, '\0');
+    c->beside = beside.data;
+    c->folder = mem_text(slice_of(dirname(copy)));
+    free(copy);
+    if (access(c->folder, W_OK | X_OK) < 0)
+        fault_errno(why, EX_CANTCREAT, "%s: cannot write into its folder", path);
+    else if (read_file(c, why) == 0)
+        return c;
+    checkpoint_free(c);
+    return NULL;
+}
+
+void checkpoint_free(struct checkpoint *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->count; i++)
+        free(c->item[i].source);
+    free(c->item);
+    free(c->path);
+    free(c->beside);
+    free(c->folder);
+    free(c);
+}
+
+static void print_items(const struct checkpoint *c, struct buf *out)
+{
+    buf_lit(out, "{\"sources\":[");
+    for (size_t i = 0; i < c->count; i++) {
+        const struct place *p = &c->item[i].place;
+
+        buf_text(out, i ? ",\n{\"source\":" : "\n{\"source\":");
+        json_str(out, slice_of(c->item[i].source));
+        buf_printf(out,
+            ",\"device\":%" PRIu64 ",\"inode\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"line\":%" PRIu64
+            ",\"head_bytes\":%" PRIu32 ",\"head\":\"%s\"}",
+            p->device, p->inode, p->offset, p->line, p->head_bytes, p->head);
+    }
+    buf_lit(out, "\n]}\n");
+}
+
+static bool write_all(int fd, struct slice text)
+{
+    while (text.n > 0) {
+        ssize_t n = write(fd, text.p, text.n);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        text.p += n;
+        text.n -= (size_t)n;
+    }
+    return true;
+}
+
+static bool sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+int checkpoint_save(struct checkpoint *c, struct fault *why)
+{
+    struct buf text = {0};
+    int fd, rc = -1;
+
+    if (!c->changed)
+        return 0;
+    print_items(c, &text);
+    unlink(c->beside); /* what a crash left there */
+    fd = open(c->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        fault_errno(why, EX_CANTCREAT, "%s: cannot create", c->beside);
+        goto out;
+    }
+    if (!write_all(fd, buf_all(&text)) || fsync(fd) < 0)
+        fault_errno(why, EX_IOERR, "%s: cannot write", c->beside);
+    else if (rename(c->beside, c->path) < 0 || !sync_folder(c->folder))
+        fault_errno(why, EX_IOERR, "%s: cannot replace", c->path);
+    else
+        rc = 0;
+out:
+    if (fd >= 0)
+        close(fd);
+    buf_free(&text);
+    c->changed = rc < 0;
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * --checkpoint FILE: how far each source is read, in one small JSON file.  It only ever names a
+ * place before which everything has its final receipt; it is replaced as a whole (written beside,
+ * synced, renamed, folder synced), so after a crash it is the old one or the new one.
+ */
+#ifndef TS_CHECKPOINT_H
+#define TS_CHECKPOINT_H
+
+#include "sink.h"
+
+struct checkpoint;
+
+/* Reads the file when there is one.  78: it is damaged; 73: its folder is missing or not ours. */
+struct checkpoint *checkpoint_open(const char *path, struct fault *why);
+void checkpoint_free(struct checkpoint *c);
+
+/* Where a source was; NULL when it was never told. */
+const struct place *checkpoint_find(const struct checkpoint *c, const char *source);
+
+/* Remembers a place, until checkpoint_save. */
+void checkpoint_set(struct checkpoint *c, const char *source, const struct place *place);
+
+/* Writes what has changed since the last time; 0 also when nothing has. */
+int checkpoint_save(struct checkpoint *c, struct fault *why);
+
+#define PLACE_HEAD_BYTES 1024u
+
+/* Fills in which file fd is, and the fingerprint of as much of its head as there is, at most
+ * PLACE_HEAD_BYTES. */
+void place_identify(int fd, struct place *place);
+
+/* Whether fd is the file that `place` tells of, and still has all that was read of it. */
+bool place_matches(int fd, const struct place *place);
+
+#endif

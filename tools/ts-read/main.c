@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* ts-read: options and wiring.  The work is done by reader.c (loop), sources/, pump.c, formats/. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "checkpoint.h"
+#include "msg.h"
+#include "option.h"
+#include "reader.h"
+#include "stop.h"
+
+#define ALLOW_MAX 64
+#define FORMAT_OPTIONS_MAX 64
+#define ANSWER_WITHIN_MS 30000 /* for a peer that waits, unless --answer-within says otherwise */
+#define BODY_BYTES (1 << 20)
+
+enum {
+    OPT_INTO = OPTION_LONG,
+    OPT_SINCE,
+    OPT_UNTIL,
+    OPT_CHECKPOINT,
+    OPT_ALLOW,
+    OPT_TOKEN_FILE,
+    OPT_MAX_LINE,
+    OPT_MAX_BODY,
+    OPT_ANSWER_WITHIN,
+    OPT_PROGRESS,
+    OPT_LIST_FORMATS,
+};
+
+static const struct option_spec options[] = {
+    {'f', "format", "NAME", "format of the input; auto (default) tells it"},
+    {'d', "device", "ID", "device_id of events that do not say theirs"},
+    {'z', "zone", "ZONE", "zone of local times, like Asia/Manila or +08:00"},
+    {'F', "follow", NULL, "follow files as they grow; reconnect; restart --into"},
+    {'l', "listen", NULL, "listen at the source's address instead of connecting"},
+    {'o', "option", "KEY=VALUE", "an option of the format"},
+    {OPT_INTO, "into", "COMMAND", "feed events to COMMAND, wait for its receipts"},
+    {OPT_SINCE, "since", "TIME", "only events from this time on"},
+    {OPT_UNTIL, "until", "TIME", "only events before this time; a date: its whole day"},
+    {OPT_CHECKPOINT, "checkpoint", "FILE", "remember what has its receipts; go on from there"},
+    {OPT_ALLOW, "allow", "CIDR", "peers that may connect (may be given again)"},
+    {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token that HTTP peers must send"},
+    {OPT_MAX_LINE, "max-line", "BYTES", "longest record (1M)"},
+    {OPT_MAX_BODY, "max-body", "BYTES", "largest HTTP body (1M)"},
+    {OPT_ANSWER_WITHIN, "answer-within", "TIME", "longest wait for receipts (HTTP: 30s)"},
+    {OPT_PROGRESS, "progress", NULL, "show bytes, rows/s and time left on a terminal"},
+    {OPT_LIST_FORMATS, "list-formats", NULL, "list the formats"},
+    {'v', "verbose", NULL, "say at the end how much was read"},
+    OPTION_HELP,
+    {0},
+};
+
+static const struct program program = {
+    .name = "ts-read",
+    .synopsis = "[-f format] [-d device-id] [-z zone] [-F] [option ...] [source ...]\n"
+                "-l [option ...] tcp://[host]:port | http://[host]:port ...",
+    .summary = "Reads access events from devices and files; prints them as JSON, one a line.",
+    .options = options,
+    .more = "Sources: a file, - (standard input, the default), tcp://host:port;\n"
+            "with -l tcp://:PORT, http://:PORT. An address that is not loopback needs --allow,\n"
+            "or for HTTP --token-file. See ts-read(1).\n",
+};
+
+struct settings {
+    struct pump_config pump;
+    struct sink_config sink;
+    struct source_env env;
+    struct format_option format_option[FORMAT_OPTIONS_MAX];
+    struct cidr allow[ALLOW_MAX];
+    const char *checkpoint;
+    bool list_formats, progress, verbose;
+};
+
+static int set_format(struct settings *s, const char *name, struct fault *why)
+{
+    s->pump.format = format_find(slice_of(name));
+    if (!s->pump.format && strcmp(name, "auto") != 0)
+        return fault_set(why, EX_USAGE, "-f %s: no such format; see ts-read --list-formats", name);
+    return 0;
+}
+
+static int add_format_option(struct settings *s, const char *text, struct fault *why)
+{
+    const char *equal = strchr(text, '=');
+    struct format_options *o = &s->pump.options;
+
+    if (!equal || equal == text)
+        return fault_set(why, EX_USAGE, "-o %s: must be key=value", text);
+    if (o->count == FORMAT_OPTIONS_MAX)
+        return fault_set(why, EX_USAGE, "-o: more than %d", FORMAT_OPTIONS_MAX);
+    s->format_option[o->count++] =
+        (struct format_option){{text, (size_t)(equal - text)}, slice_of(equal + 1)};
+    return 0;
+}
+
+static int add_allow(struct settings *s, const char *text, struct fault *why)
+{
+    if (s->env.allow_count == ALLOW_MAX)
+        return fault_set(why, EX_USAGE, "--allow: more than %d", ALLOW_MAX);
+    return cidr_parse(text, &s->allow[s->env.allow_count++], why);
+}
+
+/* A date of --until stands for its whole day. */
+static int set_bound(struct bound *b, const char *name, const char *text, struct fault *why)
+{
+    b->set = clock_parse(slice_of(text), &b->at);
+    if (!b->set)
+        return fault_set(why, EX_USAGE,
+            "--%s %s: no such time; write 2026-01-31, 2026-01-31T08:00:00 or with an offset", name,
+            text);
+    if (b->at.whole_bytes == 0 && strcmp(name, "until") == 0)
+        b->at.local_s += 86400;
+    return 0;
+}
+
+static int set_bytes(
+    const char *name, const char *text, long long low, size_t *bytes, struct fault *why)
+{
+    long long value;
+
+    if (option_size(name, text, low, 1 << 30, &value, why) < 0)
+        return -1;
+    *bytes = (size_t)value;
+    return 0;
+}
+
+static int set_answer(struct settings *s, const char *text, struct fault *why)
+{
+    long long ms;
+
+    if (option_duration("answer-within", text, &ms, why) < 0)
+        return -1;
+    if (ms < 1)
+        return fault_set(why, EX_USAGE, "--answer-within %s: must be more than nothing", text);
+    s->sink.answer_ms = s->env.answer_ms = ms;
+    return 0;
+}
+
+static int set_option(struct settings *s, const struct option_value *v, struct fault *why)
+{
+    switch (v->code) {
+    case 'f':
+        return set_format(s, v->arg, why);
+    case 'd':
+        s->pump.device = v->arg;
+        return *v->arg ? 0 : fault_set(why, EX_USAGE, "-d: must not be empty");
+    case 'z':
+        s->pump.zone = zone_find(v->arg, why);
+        return s->pump.zone ? 0 : -1;
+    case 'F':
+        s->env.follow = s->sink.restart = true;
+        return 0;
+    case 'l':
+        s->env.listen = true;
+        return 0;
+    case 'o':
+        return add_format_option(s, v->arg, why);
+    case OPT_INTO:
+        s->sink.into = v->arg;
+        return 0;
+    case OPT_SINCE:
+        return set_bound(&s->pump.since, "since", v->arg, why);
+    case OPT_UNTIL:
+        return set_bound(&s->pump.until, "until", v->arg, why);
+    case OPT_CHECKPOINT:
+        s->checkpoint = v->arg;
+        return 0;
+    case OPT_ALLOW:
+        return add_allow(s, v->arg, why);
+    case OPT_TOKEN_FILE:
+        s->env.token_file = v->arg;
+        return 0;
+    case OPT_MAX_LINE:
+        return set_bytes("max-line", v->arg, 64, &s->pump.options.longest, why);
+    case OPT_MAX_BODY:
+        return set_bytes("max-body", v->arg, 64, &s->env.body_bytes, why);
+    case OPT_ANSWER_WITHIN:
+        return set_answer(s, v->arg, why);
+    case OPT_PROGRESS:
+        s->progress = true;
+        return 0;
+    case OPT_LIST_FORMATS:
+        s->list_formats = true;
+        return 0;
+    default:
+        s->verbose = true;
+        return 0;
+    }
+}
+
+static void settings_init(struct settings *s)
+{
+    *s = (struct settings){
+        .env = {.body_bytes = BODY_BYTES, .answer_ms = ANSWER_WITHIN_MS},
+    };
+    s->pump.options.option = s->format_option;
+    s->pump.options.longest = 1 << 20;
+    s->env.allow = s->allow;
+}
+
+/* What options only mean together. */
+static int check(const struct settings *s, struct fault *why)
+{
+    const struct bound *since = &s->pump.since, *until = &s->pump.until;
+
+    if (s->checkpoint && !s->sink.into)
+        return fault_set(
+            why, EX_USAGE, "--checkpoint needs --into: only receipts tell what is safe");
+    if (since->set && until->set && since->at.has_offset != until->at.has_offset && !s->pump.zone)
+        return fault_set(
+            why, EX_USAGE, "--since and --until: give both an offset or neither, or give -z");
+    return 0;
+}
+
+static int list_formats(struct fault *why)
+{
+    for (size_t i = 0; formats[i]; i++)
+        printf("%-16s %s\n", formats[i]->name, formats[i]->title);
+    return fflush(stdout) == 0 ? 0 : fault_errno(why, EX_IOERR, "standard output: cannot write");
+}
+
+/* Exit status, worst first; each is said on standard error. */
+static int judge(
+    const struct settings *s, const struct pump *pump, const struct reader_result *result)
+{
+    if (result->cut_short)
+        msg_warn("--into: the command ended before everything was read");
+    if (result->unstored > 0)
+        msg_warn("%llu events without a final receipt: read them again",
+            (unsigned long long)result->unstored);
+    if (s->verbose)
+        msg_warn("%llu records read", (unsigned long long)pump_events(pump));
+    pump_report(pump);
+    if (result->status != 0)
+        return result->status;
+    if (result->cut_short || result->unstored > 0)
+        return EX_TEMPFAIL;
+    return pump_bad(pump) > 0 ? EX_DATAERR : 0;
+}
+
+static int run(struct settings *s, char **operand, size_t operands, struct fault *why)
+{
+    static char *standard_input[] = {(char *)"-"};
+    struct reader_config config = {.env = &s->env, .operand = operand, .operands = operands};
+    struct reader_result result;
+    int status = -1;
+
+    if (operands == 0 && !s->env.listen) {
+        config.operand = standard_input;
+        config.operands = 1;
+    }
+    if (config.operands == 0)
+        return fault_set(why, EX_USAGE, "-l: needs an address like http://:8080");
+    config.progress = s->progress && isatty(STDERR_FILENO);
+    s->env.longest = s->pump.options.longest;
+    s->env.sink = sink_new(&s->sink, why);
+    if (!s->env.sink)
+        return -1;
+    s->env.pump = pump_new(&s->pump, s->env.sink, why);
+    if (s->env.pump &&
+        (!s->checkpoint || (s->env.checkpoint = checkpoint_open(s->checkpoint, why))) &&
+        reader_run(&config, &result, why) == 0)
+        status = judge(s, s->env.pump, &result);
+    else if (s->env.pump)
+        pump_report(s->env.pump);
+    if (sink_close(s->env.sink, why) < 0)
+        status = -1;
+    pump_free(s->env.pump);
+    checkpoint_free(s->env.checkpoint);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings s;
+    struct option_value value;
+    struct fault why;
+    int first, rc;
+
+    msg_start("ts-read");
+    settings_init(&s);
+    while ((rc = option_next(&program, argc, argv, &value, &first, &why)) == 1)
+        if (set_option(&s, &value, &why) < 0)
+            return msg_fault(&why);
+    if (rc < 0 || (rc == 0 && check(&s, &why) < 0))
+        return msg_fault(&why);
+    if (rc == 2)
+        return 0;
+    if (s.list_formats)
+        return list_formats(&why) < 0 ? msg_fault(&why) : 0;
+    stop_start();
+    rc = run(&s, argv + first, (size_t)(argc - first), &why);
+    return rc < 0 ? msg_fault(&why) : rc;
+}

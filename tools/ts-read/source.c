@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of sources. */
+#include "source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define HEAD_BYTES (64u << 10) /* of a file, for its format and header */
+
+extern const struct source source_file;
+
+/* One line a source, sorted by name; add new ones here. */
+const struct source *const sources[] = {
+    &source_file,
+    NULL,
+};
+
+const struct source *source_find(
+    const struct source_env *env, const char *operand, struct fault *why)
+{
+    for (size_t i = 0; sources[i]; i++)
+        if (sources[i]->takes(env, operand))
+            return sources[i];
+    if (env->listen)
+        fault_set(why, EX_USAGE, "%s: cannot be listened to: -l takes tcp://:PORT or http://:PORT",
+            operand);
+    else
+        fault_set(why, EX_USAGE, "%s: no such kind of source; see ts-read --help", operand);
+    return NULL;
+}
+
+bool source_scheme(const char *operand, const char *scheme, const char **rest)
+{
+    size_t n = strlen(scheme);
+
+    if (strncmp(operand, scheme, n) != 0 || strncmp(operand + n, "://", 3) != 0)
+        return false;
+    if (rest)
+        *rest = operand + n + 3;
+    return true;
+}
+
+void source_names(const char *path, char *name, char *stem, size_t room)
+{
+    const char *slash = strrchr(path, '/');
+    char *dot;
+
+    snprintf(name, room, "%s", slash && slash[1] ? slash + 1 : path);
+    snprintf(stem, room, "%s", name);
+    dot = strrchr(stem, '.');
+    if (dot && dot > stem)
+        *dot = '\0';
+}
+
+enum source_state source_state(enum stream_state state)
+{
+    switch (state) {
+    case STREAM_ERROR:
+        return SOURCE_ERROR;
+    case STREAM_FULL:
+        return SOURCE_FULL;
+    case STREAM_END:
+        return SOURCE_END;
+    default:
+        return SOURCE_MORE;
+    }
+}
+
+int source_resume(
+    int fd, const char *name, struct stream *stream, const struct place *place, struct fault *why)
+{
+    char *head = mem_alloc(HEAD_BYTES);
+    ssize_t n = pread(fd, head, HEAD_BYTES, 0);
+    int rc = -1;
+
+    if (n < 0 || lseek(fd, (off_t)place->offset, SEEK_SET) < 0)
+        fault_errno(why, EX_IOERR, "%s: cannot go on in its middle", name);
+    else
+        rc = stream_resume(stream, (struct slice){head, (size_t)n}, place, why);
+    free(head);
+    return rc;
+}
