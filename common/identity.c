@@ -91,6 +91,7 @@ void identity_of(struct identity *id, const struct event *e, struct slice device
     struct slice clock = event_str(e, EV_LOCAL_TIME), who = slice_trim(event_str(e, EV_PERSON_ID));
     struct buf other = {0};
     struct clock_time t;
+    char canonical[CLOCK_TEXT];
 
     if (!clock.p)
         clock = event_str(e, EV_TIME);
@@ -107,6 +108,9 @@ void identity_of(struct identity *id, const struct event *e, struct slice device
         who = buf_all(&other);
     }
     clock.n = t.whole_bytes;
+    /* Other spellings that clock_parse takes (a space, `t`, second 60) are the same moment. */
+    if (clock.p[10] != 'T' || clock.p[17] == '6')
+        clock = (struct slice){canonical, clock_print_local(canonical, t.local_s, 0)};
     identity_make(id, device, who, clock, t.local_s, key);
     buf_free(&other);
 }
