@@ -46,7 +46,7 @@ refused() {
 refused "an option that csv does not have" 'map, header, separator, date' -f csv -o maps=1
 refused "an option that zk-attlog does not have" 'knows: columns' -f zk-attlog -o date=dmy
 refused "an option for a format without any" 'knows: none' -f ndjson -o x=y
-refused "a map without a column" 'FIELD:COLUMN' -f csv -o map=time,person_id
+refused "a map with a hole" 'FIELD:COLUMN' -f csv -o map=time,,person_id
 refused "a map of an unknown field" 'FIELD:COLUMN' -f csv -o map=time:1,shoe:2
 refused "a map without the time" 'needs time' -f csv -o map=person_id:1
 refused "a map without a person" 'needs person_id' -f csv -o map=time:1

@@ -140,6 +140,10 @@ END_TEST
 static const char *const wrong_options[][2] = {
     {"map", ""},
     {"map", "time"},
+    {"map", "-,-,time"},
+    {"map", "time,,pin"},
+    {"map", "time,pin,shoe"},
+    {"map", "time,pin:"},
     {"map", "time:1"},
     {"map", "person_id:1"},
     {"map", "time:0,pin:1"},

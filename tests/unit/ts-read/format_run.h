@@ -27,6 +27,8 @@ static void format_run_emit(void *arg, const struct decoded *d)
     struct buf base64 = {0};
 
     r->events++;
+    if (d->error && !*d->error)
+        abort();
     if (d->error) {
         r->errors++;
         draft_str(&draft, EV_ERROR, slice_of(d->error));

@@ -6,9 +6,10 @@
  *     time,person_id,punch,verify\r\n
  *     2026-01-07 10:34:08,126,check_in,"face"\r\n
  *
- * Columns are known by the names in the header row, or by -o map=FIELD:COLUMN,… where COLUMN is a
- * number from 1 or a name of the header.  A map of numbers alone means that there is no header row;
- * -o header=yes or no says otherwise.  The separator is the one of , ; TAB | that the first row has
+ * Columns are known by the names in the header row, or by -o map=FIELD[:COLUMN],… where COLUMN is a
+ * number from 1 or a name of the header; without it the entry's own place in the map counts, and
+ * `-` is a column to leave out.  A map of numbers alone means that there is no header row; -o
+ * header=yes or no says otherwise.  The separator is the one of , ; TAB | that the first row has
  * most of, unless -o separator= says it.  A quoted cell may hold separators, line ends and doubled
  * quotes.
  */
@@ -108,25 +109,29 @@ static enum role role_named(struct slice name)
     return (enum role)role;
 }
 
-static int read_mapping(struct csv *s, struct slice entry, struct fault *why)
+/* FIELD:COLUMN, FIELD or `-`, which stand for the column at their place in the map. */
+static int read_mapping(struct csv *s, struct slice entry, int place, struct fault *why)
 {
     const char *colon = memchr(entry.p, ':', entry.n);
-    struct slice field = {entry.p, colon ? (size_t)(colon - entry.p) : entry.n};
+    struct slice field = {entry.p, colon ? (size_t)(colon - entry.p) : entry.n}, column = {0};
     enum role role = role_named(field);
-    struct slice column;
     struct mapping *m;
 
-    if (!colon || role == ROLES)
+    if (slice_is(entry, "-"))
+        return 0;
+    if (role == ROLES)
         return fault_set(why, EX_USAGE,
-            "-o map=: \"%.*s\": FIELD:COLUMN with time, date, person_id, card_no, device_id, "
-            "reader, direction, punch or credential",
+            "-o map=: \"%.*s\": FIELD or FIELD:COLUMN with time, date, person_id, card_no, "
+            "device_id, reader, direction, punch or credential",
             (int)entry.n, entry.p);
     m = &s->map[role];
+    *m = (struct mapping){.given = true, .column = place};
+    if (!colon)
+        return 0;
     column = (struct slice){colon + 1, entry.n - field.n - 1};
-    m->given = true;
     m->column = word_code(column) - 1;
-    word_plain(column, m->name, sizeof m->name);
-    if (m->name[0] == '\0' || m->column >= COLUMNS_MAX || (word_code(column) == 0))
+    if (word_plain(column, m->name, sizeof m->name) == 0 || m->column >= COLUMNS_MAX ||
+        word_code(column) == 0)
         return fault_set(why, EX_USAGE, "-o map=: \"%.*s\": a column from 1 to %d, or its name",
             (int)entry.n, entry.p, COLUMNS_MAX);
     if (m->column < 0)
@@ -140,11 +145,11 @@ static int read_map(struct csv *s, struct slice list, struct fault *why)
 {
     s->mapped = true;
     s->header = false;
-    while (list.p) {
+    for (int place = 0; list.p && place < COLUMNS_MAX; place++) {
         const char *comma = memchr(list.p, ',', list.n);
         struct slice entry = {list.p, comma ? (size_t)(comma - list.p) : list.n};
 
-        if (read_mapping(s, entry, why) < 0)
+        if (read_mapping(s, entry, place, why) < 0)
             return -1;
         list.n -= entry.n + (comma != NULL);
         list.p = comma ? comma + 1 : NULL;
@@ -554,16 +559,18 @@ static enum frame csv_frame(
     struct csv *s = state;
     enum frame result = damage_frame(&s->damage, in, end, used, record);
 
-    if (!s->begun && result == FRAME_RECORD && is_separator_line(*record)) {
+    /* Nothing is learnt from a damaged line: decode says that it is one. */
+    if (result != FRAME_RECORD || s->damage.nuls > 0 || memchr(record->p, '\0', record->n))
+        return result;
+    if (!s->begun && is_separator_line(*record)) {
         if (!s->separator)
             s->separator = record->p[4];
         return FRAME_SKIP;
     }
-    if (!s->separator && result == FRAME_RECORD)
+    if (!s->separator)
         s->separator = guess_separator(*record);
-    if (result != FRAME_RECORD || s->damage.nuls > 0 || !memchr(record->p, '"', record->n) ||
-        memchr(record->p, '\0', record->n))
-        return result;
+    if (!memchr(record->p, '"', record->n))
+        return FRAME_RECORD;
     return quoted_row(s, in, end, used, record);
 }
 
