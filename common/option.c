@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define OPTIONS_MAX 64
+#define HELP_COLUMNS 80
 
 static int usage(
     const struct program *program, struct fault *why, const char *what, const char *name)
@@ -69,18 +70,39 @@ int option_next(const struct program *program, int argc, char **argv, struct opt
     return code == 'h' || code == 'V' ? 2 : 1;
 }
 
+/* The next piece of a synopsis that stays on one line: up to a space outside brackets. */
+static size_t piece_bytes(const char *p, int *columns)
+{
+    size_t n = 0;
+    int depth = 0;
+
+    for (*columns = 0; p[n] && p[n] != '\n' && (p[n] != ' ' || depth > 0); n++) {
+        depth += (p[n] == '[') - (p[n] == ']');
+        *columns += ((unsigned char)p[n] & 0xc0) != 0x80; /* not the rest of a UTF-8 letter */
+    }
+    return n;
+}
+
 static void print_synopsis(const struct program *program)
 {
     const char *p = program->synopsis, *lead = "usage: ";
 
     while (*p) {
-        int n = (int)strcspn(p, "\n");
+        int indent = printf("%s%s", lead, program->name), column = indent, columns;
 
-        printf("%s%s %.*s\n", lead, program->name, n, p);
-        p += n;
+        while (*p && *p != '\n') {
+            size_t n = piece_bytes(p, &columns);
+
+            if (column + 1 + columns > HELP_COLUMNS)
+                column = printf("\n%*s", indent, "") - 1;
+            column += n > 0 ? printf(" %.*s", (int)n, p) - (int)n + columns : 0;
+            p += n;
+            p += *p == ' ';
+        }
         p += *p == '\n';
-        lead = "       ";
+        lead = "\n       ";
     }
+    putchar('\n');
 }
 
 void option_help(const struct program *program)
