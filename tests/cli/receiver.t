@@ -1,8 +1,6 @@
 #!/bin/bash
 # The scriptable receiver does what the fault tests rely on.
-# shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
-# shellcheck source=tests/support/ledger.sh
 . "$(dirname "$0")/../support/ledger.sh"
 command -v receiver >/dev/null || skip_all "the receiver is not built"
 command -v curl >/dev/null || skip_all "needs curl"
@@ -111,8 +109,6 @@ receiver_stop
 # Outage: with connections that were open before it.
 receiver_start --fault 'event 2.. down for 0.6'
 is "$(post "$(event 1 a)")" 201 "up"
-port=${url#http://127.0.0.1:}
-port=${port%%/*}
 wait_for 5 port_shut "$port"
 ok $? "down: connections are refused"
 wait_for 5 port_open "$port"
@@ -128,9 +124,9 @@ receiver_stop
 
 # Two requests of one person in flight at once, by a client that sends both before it reads.
 receiver_start --fault 'slow 200'
-python3 - "${url##*:}" "$(event 1 a)" "$(event 2 a)" "$(event 3 b)" <<'PY'
+python3 - "$port" "$(event 1 a)" "$(event 2 a)" "$(event 3 b)" <<'PY'
 import socket, sys
-port = int(sys.argv[1].split('/')[0])
+port = int(sys.argv[1])
 socks = []
 for body in sys.argv[2:]:
     s = socket.create_connection(('127.0.0.1', port))
@@ -148,6 +144,14 @@ PY
 ok $? "three clients and two pipelined requests are answered"
 receiver_stop
 is "$(receiver_sum overlapping)" 1 "two requests of one person at once are counted"
+
+# A client that leaves in the middle of a body is forgotten.
+receiver_start
+printf 'POST /x HTTP/1.1\r\nContent-Length: 500000\r\n\r\n{"event_id":' |
+    curl -s -m 0.2 "telnet://127.0.0.1:$port"
+is "$(post "$(event 1 a)")" 201 "half a request harms nobody"
+receiver_stop
+is "$(receiver_sum events)" 1 "and is not counted"
 
 receiver --fault 'request x status 1' 2>"$T/err"
 is $? 64 "a fault that is not understood is a usage error"

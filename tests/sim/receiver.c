@@ -64,7 +64,8 @@ static struct {
 static struct {
     unsigned long long requests, events, distinct, duplicates, order_violations, overlapping,
         refused;
-    unsigned long long refused_tries, bad, key_missing, key_wrong, no_id, closed, connections;
+    unsigned long long refused_tries, bad, key_missing, key_wrong, no_id, closed, connections,
+        faults;
     unsigned long long answers[600];
     double first_s, last_s;
 } sum;
@@ -92,19 +93,25 @@ static double now_s(void)
 
 static int summary_print(char *to, size_t room)
 {
+    static const struct {
+        const char *name;
+        const unsigned long long *value;
+    } counts[] = {{"requests", &sum.requests}, {"events", &sum.events}, {"distinct", &sum.distinct},
+        {"duplicates", &sum.duplicates}, {"order_violations", &sum.order_violations},
+        {"refused", &sum.refused}, {"overlapping", &sum.overlapping},
+        {"refused_tries", &sum.refused_tries}, {"faults", &sum.faults}, {"closed", &sum.closed},
+        {"bad_bodies", &sum.bad}, {"key_missing", &sum.key_missing}, {"key_wrong", &sum.key_wrong},
+        {"no_id", &sum.no_id}, {"connections", &sum.connections}};
     struct rusage use;
-    int n;
+    int n = 0;
 
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        n += snprintf(to + n, room - (size_t)n, "%s\"%s\":%llu", i ? "," : "{", counts[i].name,
+            *counts[i].value);
     getrusage(RUSAGE_SELF, &use);
-    n = snprintf(to, room,
-        "{\"requests\":%llu,\"events\":%llu,\"distinct\":%llu,\"duplicates\":%llu,"
-        "\"order_violations\":%llu,\"refused\":%llu,\"overlapping\":%llu,\"refused_tries\":%llu,"
-        "\"bad_bodies\":%llu,\"key_missing\":%llu,\"key_wrong\":%llu,\"no_id\":%llu,\"closed\":%"
-        "llu,"
-        "\"connections\":%llu,\"persons\":%zu,\"seconds\":%.6f,\"cpu_s\":%.3f,\"answers\":{",
-        sum.requests, sum.events, sum.distinct, sum.duplicates, sum.order_violations, sum.refused,
-        sum.overlapping, sum.refused_tries, sum.bad, sum.key_missing, sum.key_wrong, sum.no_id,
-        sum.closed, sum.connections, persons.count, sum.last_s - sum.first_s,
+    n += snprintf(to + n, room - (size_t)n,
+        ",\"persons\":%zu,\"seconds\":%.6f,\"cpu_s\":%.3f,\"answers\":{", persons.count,
+        sum.last_s - sum.first_s,
         (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
             (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
     for (int i = 0, any = 0; i < 600; i++)
@@ -243,6 +250,7 @@ static void request_finish(struct conn *c)
     const struct rule *r = c->rule;
     bool stored = !r || r->stored;
 
+    sum.faults += r != NULL;
     if (r && r->act == ACT_STATUS && rule_selects(r) && !stored)
         request_refuse(c);
     if (stored) {
@@ -409,18 +417,18 @@ static void conn_fail(struct conn *c, const char *why)
 static int conn_body(struct conn *c, const char **body, size_t *len)
 {
     const struct head *h = &c->head;
-    size_t left = c->in.len - h->bytes;
+    size_t left = c->in.len - h->bytes, taken = h->length;
     struct bytes packed = {0};
     int rc = 1;
 
     *body = c->in.at + h->bytes;
-    *len = c->taken = h->length;
+    *len = h->length;
     c->plain.len = 0;
     if (h->chunked) {
-        rc = chunks_walk(*body, left, &c->taken, NULL);
+        rc = chunks_walk(*body, left, &taken, NULL);
         if (rc <= 0)
             return rc;
-        chunks_walk(*body, left, &c->taken, &c->plain);
+        chunks_walk(*body, left, &taken, &c->plain);
         *body = c->plain.at;
         *len = c->plain.len;
     } else if (left < *len) {
@@ -433,7 +441,7 @@ static int conn_body(struct conn *c, const char **body, size_t *len)
         *body = c->plain.at;
         *len = c->plain.len;
     }
-    c->taken += h->bytes;
+    c->taken = h->bytes + taken;
     return rc;
 }
 
@@ -480,6 +488,7 @@ static bool conn_cut_early(struct conn *c)
             continue;
         sum.requests++;
         sum.closed++;
+        sum.faults++;
         return true;
     }
     return false;
@@ -568,6 +577,7 @@ static void down_apply(void)
     if (down && listen_fd >= 0) {
         close(listen_fd);
         listen_fd = -1;
+        sum.faults++;
         for (struct conn *c = conns; c; c = c->next)
             c->dead = true;
     } else if (!down && listen_fd < 0) {

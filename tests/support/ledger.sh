@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # For tests with the scriptable receiver (tests/sim/receiver.c); source it after tap.sh.
-# receiver_start [OPTION...] starts one and sets $receiver (pid), $url, $ledger, $refused;
+# receiver_start [OPTION...] starts one and sets $receiver (pid), $port, $url, $ledger and
+# $refused;
 # receiver_sum prints one number of its summary; the ledger_ functions compare lists of ids.
 
 receiver_count=0
@@ -14,7 +15,8 @@ receiver_start() {
     # shellcheck disable=SC2154 # spawn sets it
     receiver=$spawned
     wait_for 10 grep -q '^listening ' "$receiver_out" || return 1
-    url=http://127.0.0.1:$(sed -n 's/^listening //p' "$receiver_out")/api/turnstile
+    port=$(sed -n 's/^listening //p' "$receiver_out")
+    url=http://127.0.0.1:$port/api/turnstile
 }
 
 # Ends the receiver; afterwards its ledger is complete and $receiver_out ends with the summary.
