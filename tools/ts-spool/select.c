@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Selections: states are chosen by the store, the rest by looking at the event. */
+#include "select.h"
+
+int select_option(struct selection *s, const struct option_value *v, struct fault *why)
+{
+    struct slice text = slice_of(v->arg);
+
+    switch (v->code) {
+    case SELECT_WAITING:
+    case SELECT_HELD:
+    case SELECT_DEAD:
+    case SELECT_SKIPPED:
+    case SELECT_DELIVERED:
+        s->states |= STATE_BIT(v->code - SELECT_WAITING);
+        return 1;
+    case SELECT_SINCE:
+        return when_parse("since", v->arg, &s->since, why) < 0 ? -1 : 1;
+    case SELECT_UNTIL:
+        return when_parse("until", v->arg, &s->until, why) < 0 ? -1 : 1;
+    case SELECT_DEVICE:
+        s->device = text;
+        return 1;
+    case SELECT_PERSON:
+        s->person = text;
+        return 1;
+    case SELECT_ID:
+        s->by_id = true;
+        /* As at put: an id of another form is told by its hash. */
+        if (!identity_parse(text, &s->id))
+            identity_of_bytes(&s->id, text, NULL);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+bool select_narrow(const struct selection *s)
+{
+    return s->since.set || s->until.set || s->device.p || s->person.p || s->by_id;
+}
+
+static bool is_person(const struct selection *s, const struct event *e)
+{
+    static const enum event_field fields[] = {EV_EMPLOYEE_ID, EV_PERSON_ID, EV_CARD_NO};
+
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (slice_eq(event_str(e, fields[i]), s->person))
+            return true;
+    return false;
+}
+
+bool select_match(const struct selection *s, const struct event *e)
+{
+    if (s->since.set && when_before(e, &s->since))
+        return false;
+    if (s->until.set && !when_before(e, &s->until))
+        return false;
+    if (s->device.p && !slice_eq(event_str(e, EV_DEVICE_ID), s->device))
+        return false;
+    return !s->person.p || is_person(s, e);
+}
+
+struct page select_page(const struct selection *s)
+{
+    return (struct page){
+        .states = s->states ? s->states : STATES_ALL, .id = s->by_id ? &s->id : NULL};
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A store keeps the events of one destination.  Every function is one transaction: when it returns
+ * 0 its effect is on disk, when it returns -1 nothing of it is.
+ *
+ *   state      how it got there                       what gets it out
+ *   waiting    put; deferred; put back; retry         an answer of the drain's command
+ *     fresh      never handed out                     handed out in order of arrival
+ *     due        tried, put back or retried           handed out again at its time
+ *     behind     an earlier event of the person       … when that one is final
+ *                is held or due
+ *     out        handed out, no answer yet            the answer; a crash: due, `ambiguous`
+ *   held       `hold` at put; answered held           as due, slowly; retry, skip
+ *   delivered  answered delivered or duplicate        retry
+ *   dead       `error` at put; answered rejected      retry, skip
+ *   skipped    `skip` at put; answered skipped        retry
+ *
+ * An event's arrival number (seq, from 1) is given at put and never again.  Its id is remembered
+ * for ever, its line until purge.
+ *
+ * After a crash of put: what has a receipt is there; of the rest, whole batches or nothing.  Of a
+ * drain: what was out when it died, and a bounded number of events that were about to be, count
+ * as ambiguous: they may have arrived.
+ */
+#ifndef TS_SPOOL_STORE_H
+#define TS_SPOOL_STORE_H
+
+#include "identity.h"
+#include "receipt.h"
+
+enum state { STATE_WAITING, STATE_HELD, STATE_DEAD, STATE_SKIPPED, STATE_DELIVERED, STATES };
+
+#define STATE_BIT(state) (1u << (state))
+#define STATES_ALL (STATE_BIT(STATES) - 1)
+
+const char *state_name(enum state state);
+
+/* What the store is opened for. */
+enum store_use {
+    STORE_PUT,    /* made when it is not there */
+    STORE_FOLLOW, /* drain -F: the same; a second one is refused (75) */
+    STORE_DRAIN,  /* must be there, as for the next two; a second one is refused (75) */
+    STORE_READ,
+    STORE_CHANGE,
+    STORE_ERASE, /* as change, but no drain may be at work (75) */
+};
+
+struct store;
+
+/* name is a path or a URL, as on the command line.  NULL and *why. */
+struct store *store_open(const char *name, enum store_use use, struct fault *why);
+void store_close(struct store *s);
+
+/* ---- put ---- */
+
+#define STORE_HOLD_MS (3600 * 1000) /* how long a held event waits by default */
+#define STORE_PERSON_MAX 255
+
+struct record {
+    struct identity id;
+    struct slice person; /* whose order it belongs to, cut at STORE_PERSON_MAX; or SLICE_NONE */
+    struct slice line;   /* JSON object without `ack` and newline */
+    enum state state;    /* waiting, held, dead or skipped */
+    struct slice reason; /* why it is not waiting */
+    bool known;          /* out: its id was there already, nothing was stored */
+};
+
+/* Events past this size of the store are refused (74); 0: no limit. */
+void store_limit(struct store *s, int64_t bytes);
+
+/* All records or, with -1, none. */
+int store_put(
+    struct store *s, struct record *records, size_t count, int64_t now_ms, struct fault *why);
+
+/* ---- drain ---- */
+
+/* What became of an event that was handed out. */
+struct settled {
+    uint64_t token;       /* as handed out */
+    enum outcome outcome; /* OUTCOMES: it was not answered */
+    unsigned attempts;    /* tries over all its lives; 0: not said */
+    bool ambiguous;
+    int64_t due_ms;      /* instant of the next try of a held or deferred one; 0: the store's own */
+    struct slice reason; /* SLICE_NONE for the delivered */
+};
+
+struct handed {
+    uint64_t token;
+    struct slice line;
+    unsigned attempts; /* earlier tries */
+    bool ambiguous;
+};
+
+struct exchange {
+    const struct settled *settled; /* in the order of their answers */
+    size_t count;
+    unsigned events; /* to hand out at most; 0: only look */
+    size_t bytes;    /* enough when so many bytes are handed out */
+    int64_t now_ms;
+    void (*give)(void *arg, const struct handed *event); /* called after the commit */
+    void *arg;
+    unsigned given; /* out */
+    bool more;      /* out: something could be handed out now; more may be said than there is */
+    int64_t due_ms; /* out: instant at which the next one is due; 0: none */
+};
+
+/* What a drain that died left behind is put back, and all that was deferred is due at once. */
+int store_drain_begin(struct store *s, int64_t now_ms, struct fault *why);
+
+/* Records the answers and hands out the next events, one person's in order. */
+int store_exchange(struct store *s, struct exchange *x, struct fault *why);
+
+/* The orderly end, with nothing handed out any more.  *left: whether some event waits for more than
+   a held one of the same person. */
+int store_drain_end(struct store *s, bool *left, struct fault *why);
+
+/* The held are due at once: the roster may have changed. */
+int store_wake_held(struct store *s, int64_t now_ms, struct fault *why);
+
+/* A descriptor that becomes readable when the store changes; -1: there is none.  store_heard makes
+   it quiet again. */
+int store_watch(struct store *s);
+void store_heard(struct store *s);
+
+/* How long an event that was tried so often waits. */
+int64_t store_backoff_ms(unsigned attempts);
+
+/* ---- reading ---- */
+
+struct store_stat {
+    int64_t in[STATES];        /* events by state */
+    int64_t stored;            /* ever put */
+    int64_t duplicates;        /* refused at put, their id was known */
+    int64_t known;             /* of the delivered: the receiver had them already */
+    int64_t erased;            /* purged without delivery */
+    int64_t purged;            /* lines of delivered events purged */
+    int64_t oldest_waiting_ms; /* when put; 0: none */
+    int64_t last_put_ms, last_delivered_ms;
+    int64_t bytes; /* size of the store */
+};
+
+int store_stat(struct store *s, struct store_stat *stat, struct fault *why);
+
+struct row {
+    uint64_t seq;
+    enum state state;
+    struct slice line, person, reason;
+    unsigned attempts;
+    bool ambiguous;
+    int64_t put_ms;
+};
+
+struct page {
+    unsigned states;                              /* STATE_BITs wanted */
+    uint64_t after;                               /* arrival number to go on from */
+    const struct identity *id;                    /* only this event; NULL: all */
+    int (*row)(void *arg, const struct row *row); /* its slices live as long as the call */
+    void *arg;
+    bool ended; /* out: there is nothing more */
+};
+
+/* The next page, in order of arrival; a page takes a few milliseconds, as a reader keeps writers
+   waiting.  Start with after = 0 and go on until ended. */
+int store_page(struct store *s, struct page *page, struct fault *why);
+
+/* ---- changes by hand ---- */
+
+enum change {
+    CHANGE_RETRY, /* held, dead, skipped, delivered, deferred: due now */
+    CHANGE_SKIP,  /* held, dead, deferred: skipped, with the reason */
+    CHANGE_ERASE, /* the line goes, the id stays */
+};
+
+/* One action is one record, however many transactions it takes. */
+struct action {
+    enum change change;
+    const char *who, *what, *reason; /* reason may be NULL */
+    int64_t id;                      /* 0 before the first */
+    int64_t count;                   /* out: events changed */
+};
+
+/* What is handed out at the moment, or in no state for it, stays as it is. */
+int store_change(struct store *s, struct action *action, const uint64_t *seq, size_t count,
+    int64_t now_ms, struct fault *why);
+
+/* ---- engines ---- */
+
+struct engine {
+    const char *name;
+    struct store *(*open)(const char *name, enum store_use use, struct fault *why);
+    void (*close)(struct store *s);
+    void (*limit)(struct store *s, int64_t bytes);
+    int (*put)(
+        struct store *s, struct record *records, size_t count, int64_t now_ms, struct fault *why);
+    int (*drain_begin)(struct store *s, int64_t now_ms, struct fault *why);
+    int (*exchange)(struct store *s, struct exchange *x, struct fault *why);
+    int (*drain_end)(struct store *s, bool *left, struct fault *why);
+    int (*wake_held)(struct store *s, int64_t now_ms, struct fault *why);
+    int (*watch)(struct store *s);
+    void (*heard)(struct store *s);
+    int (*stat)(struct store *s, struct store_stat *stat, struct fault *why);
+    int (*page)(struct store *s, struct page *page, struct fault *why);
+    int (*change)(struct store *s, struct action *action, const uint64_t *seq, size_t count,
+        int64_t now_ms, struct fault *why);
+};
+
+/* Every engine's store starts with this. */
+struct store {
+    const struct engine *engine;
+};
+
+extern const struct engine engine_sqlite;
+
+#endif

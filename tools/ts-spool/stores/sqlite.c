@@ -1,0 +1,741 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The embedded store: opening it, its transactions, and put.
+ *
+ * journal_mode=TRUNCATE with synchronous=FULL keeps every commit through crashes and power cuts and
+ * does not depend on a directory entry; WAL is not used, as libraries before 3.51.3 can corrupt it
+ * when several processes commit and checkpoint.  The file is never opened outside SQLite: closing
+ * such a descriptor would drop the locks of this process.
+ */
+#include "sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x54735370 /* "TsSp" */
+#define SCHEMA_VERSION 1
+#define BUSY_STEPS 10000 /* of 1 ms: SQLite's own steps grow to 100 ms and spoil latency */
+#define CACHE_KIB "8192"
+#define LENGTH_MAX (16 << 20)
+
+static const char schema[] =
+    "CREATE TABLE id(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER, line BLOB);"
+    "CREATE TABLE exception(seq INTEGER PRIMARY KEY, state INTEGER NOT NULL, person TEXT,"
+    " due INTEGER, attempts INTEGER NOT NULL, ambiguous INTEGER NOT NULL, since INTEGER NOT NULL,"
+    " reason TEXT);"
+    "CREATE INDEX exception_state ON exception(state, seq);"
+    "CREATE INDEX exception_person ON exception(person, due, seq) WHERE person IS NOT NULL;"
+    "CREATE INDEX exception_due ON exception(due, seq) WHERE due IS NOT NULL;"
+    "CREATE TABLE done(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);"
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE action(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL,"
+    " what TEXT NOT NULL, why TEXT, count INTEGER NOT NULL);";
+
+static const char *const meta_keys[METAS] = {
+    [META_STORED] = "stored",
+    [META_DUPLICATES] = "duplicates",
+    [META_DELIVERED] = "delivered",
+    [META_KNOWN] = "known",
+    [META_HELD] = "held",
+    [META_DEAD] = "dead",
+    [META_SKIPPED] = "skipped",
+    [META_ERASED] = "erased",
+    [META_PURGED] = "purged",
+    [META_LAST_PUT] = "last_put",
+    [META_LAST_DELIVERED] = "last_delivered",
+    [META_FLOOR] = "floor",
+    [META_HANDED] = "handed",
+};
+
+/* Whether an event of the person with a lower number is in the way: behind, or due. */
+#define LOWER(person, seq)                                                                         \
+    "(EXISTS(SELECT 1 FROM exception l WHERE l.person=" person " AND l.due IS NULL AND l.seq<" seq \
+    ") OR EXISTS(SELECT 1 FROM exception l WHERE l.person=" person " AND l.due>=0 AND l.seq<" seq  \
+    "))"
+
+static const char *const sql[QUERIES] = {
+    [Q_BEGIN] = "BEGIN",
+    [Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [Q_COMMIT] = "COMMIT",
+    [Q_ROLLBACK] = "ROLLBACK",
+    [Q_META_ALL] = "SELECT key, value FROM meta",
+    [Q_META_GET] = "SELECT value FROM meta WHERE key=?1",
+    [Q_META_ADD] = "UPDATE meta SET value=value+?2 WHERE key=?1",
+    [Q_META_SET] = "UPDATE meta SET value=?2 WHERE key=?1",
+    [Q_ID_ADD] = "INSERT OR IGNORE INTO id(id, seq) VALUES(?1, ?2)",
+    [Q_ID_FIND] = "SELECT seq FROM id WHERE id=?1",
+    [Q_EVENT_ADD] = "INSERT INTO event(seq, person, at, line) VALUES(?1, ?2, ?3, ?4)",
+    [Q_EVENTS_FROM] = "SELECT seq, person, line FROM event WHERE seq>=?1 ORDER BY seq",
+    [Q_EXCEPT] = "INSERT OR REPLACE INTO exception"
+                 "(seq, state, person, due, attempts, ambiguous, since, reason) VALUES(?1, ?2, ?3,"
+                 " CASE WHEN ?4 IS NOT NULL AND ?3 IS NOT NULL AND " LOWER("?3", "?1") //
+    " THEN NULL ELSE ?4 END, ?5, ?6, ?7, ?8)",
+    [Q_EXCEPT_DROP] = "DELETE FROM exception WHERE seq=?1",
+    [Q_KNOWN] = "SELECT x.state, e.person, x.due, x.attempts, x.ambiguous, e.line"
+                " FROM event e LEFT JOIN exception x USING(seq) WHERE e.seq=?1",
+    [Q_EXCEPT_IS] = "SELECT 1 FROM exception WHERE seq=?1",
+    [Q_EXCEPT_MAX] = "SELECT max(seq) FROM exception",
+    [Q_OPEN_ANY] = "SELECT 1 FROM exception WHERE person IS NOT NULL LIMIT 1",
+    [Q_LOWER] = "SELECT " LOWER("?1", "?2"),
+    [Q_BEHIND_FIRST] = "SELECT seq FROM exception WHERE person=?1 AND due IS NULL"
+                       " ORDER BY seq LIMIT 1",
+    [Q_PROMOTE] = "UPDATE exception SET due=?2 WHERE seq IN (SELECT seq FROM exception"
+                  " WHERE person=?1 AND due IS NULL ORDER BY seq LIMIT 64)",
+    [Q_DUE] = "SELECT seq FROM exception WHERE due>=0 AND due<=?1 AND seq<?2"
+              " ORDER BY due, seq LIMIT ?3",
+    [Q_DUE_NEXT] = "SELECT due FROM exception WHERE due>=0 AND seq<?1 ORDER BY due, seq LIMIT 1",
+    [Q_DUE_SET] = "UPDATE exception SET due=?2 WHERE seq=?1",
+    [Q_OUT] = "SELECT seq FROM exception WHERE due=-1 AND seq>?1 ORDER BY seq LIMIT ?2",
+    [Q_WAKE_DEFERRED] = "UPDATE exception SET due=?1 WHERE due>?1 AND state=4",
+    [Q_WAKE_HELD] = "UPDATE exception SET due=?1 WHERE due>?1 AND state=1",
+    [Q_LEFT] = "SELECT 1 FROM exception x WHERE x.due>=0 AND x.state<>1 AND NOT EXISTS("
+               "SELECT 1 FROM exception h WHERE h.person=x.person AND h.state=1 AND h.seq<x.seq)"
+               " LIMIT 1",
+    [Q_DONE_ALL] = "SELECT first, last FROM done ORDER BY first",
+    [Q_DONE_ADD] = "INSERT OR REPLACE INTO done(first, last) VALUES(?1, ?2)",
+    [Q_DONE_DROP] = "DELETE FROM done WHERE first=?1",
+    [Q_OLDEST_OPEN] = "SELECT min(seq) FROM exception WHERE state=?1",
+    [Q_EVENT_AT] = "SELECT at FROM event WHERE seq=?1",
+    [Q_PAGES] = "PRAGMA page_count",
+    [Q_PAGE_ALL] = "SELECT e.seq, e.person, e.at, e.line, x.state, x.attempts, x.ambiguous,"
+                   " x.reason FROM event e LEFT JOIN exception x USING(seq) WHERE e.seq>?1"
+                   " ORDER BY e.seq LIMIT ?2",
+    [Q_PAGE_EXCEPTIONS] = "SELECT x.seq, e.person, e.at, e.line, x.state, x.attempts, x.ambiguous,"
+                          " x.reason FROM exception x CROSS JOIN event e USING(seq)"
+                          " WHERE x.seq>?1 AND x.seq<?3 ORDER BY x.seq LIMIT ?2",
+    [Q_EVENT_DROP] = "DELETE FROM event WHERE seq=?1",
+    [Q_ACTION_ADD] = "INSERT INTO action(at, who, what, why, count) VALUES(?1, ?2, ?3, ?4, 0)",
+    [Q_ACTION_COUNT] = "UPDATE action SET count=count+?2 WHERE id=?1",
+};
+
+/* ---- statements and transactions ---- */
+
+static int status_of(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return EX_TEMPFAIL;
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+        return EX_CANTCREAT;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return EX_NOPERM;
+    case SQLITE_NOTADB:
+        return EX_CONFIG;
+    case SQLITE_NOMEM:
+        return EX_OSERR;
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+        return EX_IOERR;
+    default:
+        return EX_SOFTWARE;
+    }
+}
+
+int sqlite_fault(struct sqlite *s, struct fault *why)
+{
+    int code = sqlite3_extended_errcode(s->db), status = status_of(code);
+    int error = sqlite3_system_errno(s->db);
+
+    if ((code & 0xff) == SQLITE_BUSY)
+        return fault_set(why, status, "%s: another program has kept it locked for %d s", s->name,
+            BUSY_STEPS / 1000);
+    if ((code & 0xff) == SQLITE_NOTADB)
+        return fault_set(
+            why, status, "%s: is not a spool: name a new file, or the right one", s->name);
+    if ((code & 0xff) == SQLITE_CORRUPT)
+        return fault_set(
+            why, EX_IOERR, "%s: is damaged: keep it as it is and restore a copy", s->name);
+    if ((code & 0xff) == SQLITE_FULL && error != ENOSPC && error != EDQUOT)
+        return fault_set(why, status, "%s: has reached its largest size", s->name);
+    if ((code & 0xff) == SQLITE_FULL)
+        return fault_set(why, status, "%s: the disk is full", s->name);
+    if (status == EX_CANTCREAT || (code & 0xff) == SQLITE_IOERR) {
+        errno = error ? error : status == EX_CANTCREAT ? EROFS : EIO;
+        return fault_errno(why, status, "%s: cannot write", s->name);
+    }
+    return fault_set(why, status, "%s: %s", s->name, sqlite3_errmsg(s->db));
+}
+
+sqlite3_stmt *sqlite_query(struct sqlite *s, enum query q, struct fault *why)
+{
+    if (!s->query[q] && sqlite3_prepare_v3(s->db, sql[q], -1, SQLITE_PREPARE_PERSISTENT,
+                            &s->query[q], NULL) != SQLITE_OK)
+        sqlite_fault(s, why);
+    return s->query[q];
+}
+
+int sqlite_step(struct sqlite *s, sqlite3_stmt *q, struct fault *why)
+{
+    int rc = sqlite3_step(q);
+
+    if (rc == SQLITE_ROW)
+        return 1;
+    if (rc != SQLITE_DONE)
+        sqlite_fault(s, why); /* before the reset, which may change the error */
+    sqlite3_reset(q);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int sqlite_run(struct sqlite *s, enum query q, struct fault *why)
+{
+    sqlite3_stmt *statement = sqlite_query(s, q, why);
+
+    return statement ? sqlite_step(s, statement, why) : -1;
+}
+
+int sqlite_number(struct sqlite *s, enum query q, const int64_t *args, int count, int64_t none,
+    int64_t *value, struct fault *why)
+{
+    sqlite3_stmt *statement = sqlite_query(s, q, why);
+    int rc;
+
+    if (!statement)
+        return -1;
+    for (int i = 0; i < count; i++)
+        sqlite3_bind_int64(statement, i + 1, args[i]);
+    *value = none;
+    rc = sqlite_step(s, statement, why);
+    if (rc > 0 && sqlite3_column_type(statement, 0) != SQLITE_NULL)
+        *value = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return rc < 0 ? -1 : 0;
+}
+
+int sqlite_begin(struct sqlite *s, bool write, struct fault *why)
+{
+    memset(s->delta, 0, sizeof s->delta);
+    return sqlite_run(s, write ? Q_BEGIN_WRITE : Q_BEGIN, why);
+}
+
+static int meta_write(
+    struct sqlite *s, enum query how, enum meta meta, int64_t value, struct fault *why)
+{
+    sqlite3_stmt *q = sqlite_query(s, how, why);
+
+    if (!q)
+        return -1;
+    sqlite3_bind_text(q, 1, meta_keys[meta], -1, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 2, value);
+    return sqlite_step(s, q, why);
+}
+
+int sqlite_meta_set(struct sqlite *s, enum meta meta, int64_t value, struct fault *why)
+{
+    return meta_write(s, Q_META_SET, meta, value, why);
+}
+
+int sqlite_commit(struct sqlite *s, struct fault *why)
+{
+    for (unsigned m = 0; m < METAS; m++)
+        if (s->delta[m] != 0 && meta_write(s, Q_META_ADD, m, s->delta[m], why) < 0)
+            return -1;
+    return sqlite_run(s, Q_COMMIT, why);
+}
+
+void sqlite_undo(struct sqlite *s)
+{
+    struct fault ignored;
+
+    for (unsigned q = 0; q < QUERIES; q++)
+        sqlite3_reset(s->query[q]);
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite_run(s, Q_ROLLBACK, &ignored);
+}
+
+static int meta_of(struct slice key)
+{
+    for (int m = 0; m < METAS; m++)
+        if (slice_is(key, meta_keys[m]))
+            return m;
+    return METAS;
+}
+
+int sqlite_meta(struct sqlite *s, int64_t meta[METAS], struct fault *why)
+{
+    sqlite3_stmt *q = sqlite_query(s, Q_META_ALL, why);
+    int rc;
+
+    if (!q)
+        return -1;
+    while ((rc = sqlite_step(s, q, why)) > 0) {
+        int m = meta_of(sqlite_text(q, 0));
+
+        if (m < METAS)
+            meta[m] = sqlite3_column_int64(q, 1);
+    }
+    return rc;
+}
+
+/* ---- opening ---- */
+
+static int on_busy(void *arg, int tries)
+{
+    (void)arg;
+    usleep(1000);
+    return tries < BUSY_STEPS;
+}
+
+static int execute(struct sqlite *s, const char *text, struct fault *why)
+{
+    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : sqlite_fault(s, why);
+}
+
+/* The first value that a pragma or query gives, as text in `text`. */
+static int ask(struct sqlite *s, const char *question, char *text, size_t size, struct fault *why)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(s->db, question, -1, &q, NULL);
+
+    *text = '\0';
+    if (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        const unsigned char *got = sqlite3_column_text(q, 0);
+
+        snprintf(text, size, "%s", got ? (const char *)got : "");
+        rc = SQLITE_DONE;
+    }
+    rc = rc == SQLITE_DONE ? 0 : sqlite_fault(s, why);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int ask_number(struct sqlite *s, const char *question, int64_t *value, struct fault *why)
+{
+    char text[32];
+
+    if (ask(s, question, text, sizeof text, why) < 0)
+        return -1;
+    *value = strtoll(text, NULL, 10);
+    return 0;
+}
+
+/* In a transaction that writes, on an empty file. */
+static int make_tables(struct sqlite *s, struct fault *why)
+{
+    char text[128];
+
+    if (execute(s, schema, why) < 0)
+        return -1;
+    for (int m = 0; m < METAS; m++) {
+        snprintf(text, sizeof text, "INSERT INTO meta VALUES('%s', %d)", meta_keys[m],
+            m == META_FLOOR ? 1 : 0);
+        if (execute(s, text, why) < 0)
+            return -1;
+    }
+    snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID,
+        SCHEMA_VERSION);
+    return execute(s, text, why);
+}
+
+/* SQLite syncs the directory for the journal; this is for the store's own entry. */
+static void sync_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = mem_text((struct slice){path, (size_t)(slash - path) + 1});
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(folder);
+}
+
+/* 1: it is ours; 0: it is empty; -1: it is something else. */
+static int recognise(struct sqlite *s, struct fault *why)
+{
+    int64_t tables, id, version;
+
+    if (ask_number(s, "SELECT count(*) FROM sqlite_schema", &tables, why) < 0 ||
+        ask_number(s, "PRAGMA application_id", &id, why) < 0 ||
+        ask_number(s, "PRAGMA user_version", &version, why) < 0)
+        return -1;
+    if (tables == 0 && id == 0)
+        return 0;
+    if (id != APPLICATION_ID)
+        return fault_set(why, EX_CONFIG,
+            "%s: is a database of some other program: name a new file, or the right one", s->name);
+    if (version != SCHEMA_VERSION)
+        return fault_set(why, EX_CONFIG,
+            "%s: was written by a newer ts-spool (schema %lld, this one knows %d): update this one",
+            s->name, (long long)version, SCHEMA_VERSION);
+    return 1;
+}
+
+static int make_or_recognise(struct sqlite *s, bool make, struct fault *why)
+{
+    int rc = recognise(s, why);
+
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    if (!make)
+        return fault_set(why, EX_NOINPUT, "%s: is empty: nothing was ever put into it", s->name);
+    if (sqlite_begin(s, true, why) < 0)
+        return -1;
+    rc = recognise(s, why); /* another one may have been faster */
+    if (rc == 0)
+        rc = make_tables(s, why);
+    if (rc < 0 || sqlite_commit(s, why) < 0)
+        return -1;
+    sync_directory(s->path);
+    return 0;
+}
+
+static int set_up(struct sqlite *s, enum store_use use, struct fault *why)
+{
+    static const char settings[] = "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON;"
+                                   "PRAGMA mmap_size=0; PRAGMA cache_size=-" CACHE_KIB ";"
+                                   "PRAGMA foreign_keys=OFF; PRAGMA secure_delete=FAST";
+    char mode[16];
+
+    sqlite3_busy_handler(s->db, on_busy, NULL);
+    sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, LENGTH_MAX);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (execute(s, settings, why) < 0 ||
+        make_or_recognise(s, use == STORE_PUT || use == STORE_FOLLOW, why) < 0 ||
+        ask(s, "PRAGMA journal_mode=TRUNCATE", mode, sizeof mode, why) < 0 ||
+        ask_number(s, "PRAGMA page_size", &s->page_bytes, why) < 0)
+        return -1;
+    if (strcmp(mode, "truncate") != 0)
+        return fault_set(why, EX_CONFIG,
+            "%s: journal mode is %s and cannot be changed: is another program using it?", s->name,
+            mode);
+    if (use == STORE_READ)
+        return execute(s, "PRAGMA query_only=ON", why);
+    if (sqlite3_db_readonly(s->db, "main") == 1)
+        return fault_set(
+            why, EX_CANTCREAT, "%s: cannot write: it is read-only for this user", s->name);
+    /* What is erased by hand must not stay in free pages. */
+    return use == STORE_CHANGE || use == STORE_ERASE ? execute(s, "PRAGMA secure_delete=ON", why)
+                                                     : 0;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void sqlite_close(struct store *store)
+{
+    struct sqlite *s = (struct sqlite *)store;
+
+    if (s->db)
+        sqlite_undo(s);
+    for (unsigned q = 0; q < QUERIES; q++)
+        sqlite3_finalize(s->query[q]);
+    sqlite3_close(s->db);
+    close_fd(s->lock_fd);
+    close_fd(s->watch_fd);
+    ranges_free(&s->now.settled);
+    ranges_free(&s->written.settled);
+    buf_free(&s->lines);
+    free(s->handed);
+    free(s->path);
+    free(s);
+}
+
+/* One drain a store: a lock on a file of its own, for as long as the store is open. */
+static int lock_drain(struct sqlite *s, struct fault *why)
+{
+    struct buf name = {0};
+    int rc = -1;
+
+    buf_printf(&name, "%s-drain%c", s->path, '\0');
+    s->lock_fd = open(name.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->lock_fd < 0)
+        fault_errno(why, EX_CANTCREAT, "%s: cannot open", name.data);
+    else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        rc = 0;
+    else if (errno == EWOULDBLOCK)
+        fault_set(why, EX_TEMPFAIL, "%s: another drain is at work on it", s->name);
+    else
+        fault_errno(why, EX_IOERR, "%s: cannot lock", name.data);
+    buf_free(&name);
+    return rc;
+}
+
+static int open_file(struct sqlite *s, bool make, struct fault *why)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int error;
+
+    if (sqlite3_open_v2(s->path, &s->db, flags | (make ? SQLITE_OPEN_CREATE : 0), NULL) ==
+        SQLITE_OK)
+        return 0;
+    error = s->db ? sqlite3_system_errno(s->db) : ENOMEM;
+    errno = error ? error : EIO;
+    if (make)
+        return fault_errno(why, EX_CANTCREAT, "%s: cannot make the store", s->name);
+    return fault_errno(
+        why, errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: cannot open the store", s->name);
+}
+
+static struct store *sqlite_open(const char *name, enum store_use use, struct fault *why)
+{
+    static bool configured;
+    struct sqlite *s = mem_alloc(sizeof *s);
+    struct buf path = {0};
+
+    *s = (struct sqlite){.base.engine = &engine_sqlite, .lock_fd = -1, .watch_fd = -1};
+    /* A leading "./" keeps "file:…" and ":memory:" what they are: names of files. */
+    buf_printf(&path, "%s%s%c", *name == '/' ? "" : "./", name, '\0');
+    s->path = path.data;
+    s->name = *name == '/' ? s->path : s->path + 2;
+    if (!configured) {
+        sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        configured = true;
+    }
+    if (open_file(s, use == STORE_PUT || use == STORE_FOLLOW, why) == 0 &&
+        set_up(s, use, why) == 0 &&
+        ((use != STORE_DRAIN && use != STORE_FOLLOW && use != STORE_ERASE) ||
+            lock_drain(s, why) == 0))
+        return &s->base;
+    sqlite_close(&s->base);
+    return NULL;
+}
+
+static void sqlite_limit(struct store *store, int64_t bytes)
+{
+    struct sqlite *s = (struct sqlite *)store;
+    char text[64];
+    struct fault ignored;
+
+    snprintf(text, sizeof text, "PRAGMA max_page_count=%lld",
+        (long long)(bytes > 0 ? bytes / s->page_bytes : INT32_MAX));
+    execute(s, text, &ignored);
+}
+
+/* ---- the reserve ---- */
+
+static char *reserve_name(const struct sqlite *s)
+{
+    struct buf name = {0};
+
+    buf_printf(&name, "%s-reserve%c", s->path, '\0');
+    return name.data;
+}
+
+int sqlite_reserve(struct sqlite *s, struct fault *why)
+{
+    char *name = reserve_name(s);
+    struct stat st;
+    int fd = -1, rc = -1, error;
+
+    if (lstat(name, &st) == 0 && st.st_size >= RESERVE_BYTES) {
+        rc = 0;
+        goto out;
+    }
+    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        fault_errno(why, EX_CANTCREAT, "%s: cannot make", name);
+        goto out;
+    }
+    error = posix_fallocate(fd, 0, RESERVE_BYTES);
+    if (error) {
+        unlink(name);
+        errno = error;
+        fault_errno(why, EX_IOERR, "%s: no room for the reserve", s->name);
+        goto out;
+    }
+    rc = 0;
+out:
+    close_fd(fd);
+    free(name);
+    return rc;
+}
+
+bool sqlite_release_reserve(struct sqlite *s)
+{
+    char *name = reserve_name(s);
+    bool had = unlink(name) == 0;
+
+    free(name);
+    return had;
+}
+
+/* ---- exceptions ---- */
+
+void sqlite_known_row(sqlite3_stmt *q, struct known *k)
+{
+    struct slice person = sqlite_text(q, 1);
+
+    *k = (struct known){.there = true,
+        .state = sqlite3_column_int(q, 0),
+        .due_ms = sqlite3_column_int64(q, 2),
+        .attempts = (unsigned)sqlite3_column_int(q, 3),
+        .ambiguous = sqlite3_column_int(q, 4) != 0};
+    if (person.p && person.n <= sizeof k->person_text) {
+        memcpy(k->person_text, person.p, person.n);
+        k->person = (struct slice){k->person_text, person.n};
+    }
+}
+
+int sqlite_known(struct sqlite *s, uint64_t seq, struct known *k, struct fault *why)
+{
+    sqlite3_stmt *q = sqlite_query(s, Q_KNOWN, why);
+    int rc;
+
+    k->there = false;
+    k->state = 0;
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, (int64_t)seq);
+    rc = sqlite_step(s, q, why);
+    if (rc <= 0)
+        return rc;
+    sqlite_known_row(q, k);
+    sqlite3_reset(q);
+    return 0;
+}
+
+/* Moves a counter for an exception state that comes or goes. */
+static void count(struct sqlite *s, int state, int64_t by)
+{
+    static const enum meta counters[] = {
+        [0] = METAS, /* waiting is what the counters leave over */
+        [EX_HELD] = META_HELD,
+        [EX_DEAD] = META_DEAD,
+        [EX_SKIPPED] = META_SKIPPED,
+        [EX_DEFERRED] = METAS,
+        [EX_RETRY] = METAS,
+    };
+
+    if (counters[state] != METAS)
+        s->delta[counters[state]] += by;
+}
+
+int sqlite_except(struct sqlite *s, const struct except *x, const struct known *old, int64_t now_ms,
+    struct fault *why)
+{
+    bool open = sqlite_open_state(x->state);
+    sqlite3_stmt *q = sqlite_query(s, Q_EXCEPT, why);
+
+    if (!q)
+        return -1;
+    count(s, old->state, -1);
+    count(s, x->state, 1);
+    sqlite3_bind_int64(q, 1, (int64_t)x->seq);
+    sqlite3_bind_int(q, 2, x->state);
+    sqlite_bind(q, 3, open ? old->person : SLICE_NONE);
+    if (open && x->due_ms != 0)
+        sqlite3_bind_int64(q, 4, x->due_ms);
+    else
+        sqlite3_bind_null(q, 4);
+    sqlite3_bind_int(q, 5, (int)x->attempts);
+    sqlite3_bind_int(q, 6, x->ambiguous);
+    sqlite3_bind_int64(q, 7, now_ms);
+    sqlite_bind(q, 8, x->reason);
+    if (sqlite_step(s, q, why) < 0)
+        return -1;
+    return open ? 0 : sqlite_promote(s, old->person, now_ms, why);
+}
+
+int sqlite_forget(struct sqlite *s, uint64_t seq, const struct known *k, struct fault *why)
+{
+    int64_t arg = (int64_t)seq, ignored;
+
+    count(s, k->state, -1);
+    return sqlite_number(s, Q_EXCEPT_DROP, &arg, 1, 0, &ignored, why);
+}
+
+/* ---- put ---- */
+
+/* Of an event that is held, dead or skipped from the start. */
+static int put_exception(
+    struct sqlite *s, const struct record *r, uint64_t seq, int64_t now_ms, struct fault *why)
+{
+    static const int states[STATES] = {
+        [STATE_HELD] = EX_HELD, [STATE_DEAD] = EX_DEAD, [STATE_SKIPPED] = EX_SKIPPED};
+    struct except x = {.seq = seq, .state = states[r->state], .reason = r->reason};
+    struct known fresh = {.there = true, .person = r->person};
+
+    if (r->state == STATE_HELD)
+        x.due_ms = now_ms + STORE_HOLD_MS;
+    return sqlite_except(s, &x, &fresh, now_ms, why);
+}
+
+static int put_record(
+    struct sqlite *s, struct record *r, int64_t *seq, int64_t now_ms, struct fault *why)
+{
+    sqlite3_stmt *q = sqlite_query(s, Q_ID_ADD, why);
+
+    if (!q)
+        return -1;
+    sqlite3_bind_blob(q, 1, r->id.octets, sizeof r->id.octets, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 2, *seq + 1);
+    if (sqlite_step(s, q, why) < 0)
+        return -1;
+    r->known = sqlite3_changes(s->db) == 0;
+    if (r->known) {
+        s->delta[META_DUPLICATES]++;
+        return 0;
+    }
+    q = sqlite_query(s, Q_EVENT_ADD, why);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, ++*seq);
+    sqlite_bind(q, 2, r->person);
+    sqlite3_bind_int64(q, 3, now_ms);
+    sqlite3_bind_blob(q, 4, r->line.p, (int)r->line.n, SQLITE_STATIC);
+    if (sqlite_step(s, q, why) < 0)
+        return -1;
+    s->delta[META_STORED]++;
+    return r->state == STATE_WAITING ? 0 : put_exception(s, r, (uint64_t)*seq, now_ms, why);
+}
+
+static int put_all(
+    struct sqlite *s, struct record *records, size_t count, int64_t now_ms, struct fault *why)
+{
+    int64_t meta[METAS] = {0}, seq;
+
+    if (sqlite_begin(s, true, why) < 0 || sqlite_meta(s, meta, why) < 0)
+        return -1;
+    seq = meta[META_STORED];
+    for (size_t i = 0; i < count; i++)
+        if (put_record(s, &records[i], &seq, now_ms, why) < 0)
+            return -1;
+    if (s->delta[META_STORED] > 0 && sqlite_meta_set(s, META_LAST_PUT, now_ms, why) < 0)
+        return -1;
+    return sqlite_commit(s, why);
+}
+
+static int sqlite_put(
+    struct store *store, struct record *records, size_t count, int64_t now_ms, struct fault *why)
+{
+    struct sqlite *s = (struct sqlite *)store;
+
+    if (sqlite_reserve(s, why) < 0)
+        return -1;
+    if (put_all(s, records, count, now_ms, why) == 0)
+        return 0;
+    sqlite_undo(s);
+    return -1;
+}
+
+const struct engine engine_sqlite = {
+    .name = "sqlite",
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .limit = sqlite_limit,
+    .put = sqlite_put,
+    .drain_begin = sqlite_drain_begin,
+    .exchange = sqlite_exchange,
+    .drain_end = sqlite_drain_end,
+    .wake_held = sqlite_wake_held,
+    .watch = sqlite_watch,
+    .heard = sqlite_heard,
+    .stat = sqlite_stat,
+    .page = sqlite_page,
+    .change = sqlite_change,
+};
