@@ -26,6 +26,10 @@
 /* A command that lived this long starts again at the first backoff step. */
 #define STEADY_MS 10000
 #define PIPE_BYTES (1 << 20)
+/* From SIGTERM to SIGKILL, for a command that does not want to end. */
+#define KILL_AFTER_MS 2000
+/* From the end of its output to SIGTERM: time to close what it has open. */
+#define MUTE_MS 5000
 
 struct slot {
     uint64_t token;
@@ -50,7 +54,7 @@ struct into {
     enum into_state state;
     bool finishing;
     int status, backoff_ms;
-    int64_t started_ms, resume_ms;
+    int64_t started_ms, resume_ms, mute_ms; /* mute: its output ended then; 0: it has not */
     uint64_t strays;
 };
 
@@ -151,17 +155,36 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+/* Signals are blocked until here: one that came since the fork must not run our handlers. */
 static _Noreturn void become_command(const char *command, int in, int out)
 {
+    static const int ours[] = {SIGPIPE, SIGTERM, SIGINT, SIGHUP};
     sigset_t none;
 
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        signal(ours[i], SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
     setpgid(0, 0);
     if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);
+}
+
+static pid_t fork_command(const char *command, int in, int out)
+{
+    sigset_t all, before;
+    pid_t pid;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0)
+        become_command(command, in, out);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid > 0)
+        setpgid(pid, pid); /* both do it: whoever comes first */
+    return pid;
 }
 
 static int start(struct into *i, struct fault *why)
@@ -173,13 +196,11 @@ static int start(struct into *i, struct fault *why)
         goto out;
     }
     fcntl(to[1], F_SETPIPE_SZ, PIPE_BYTES); /* fewer switches in bulk; refused is fine */
-    i->pid = fork();
+    i->pid = fork_command(i->config.command, to[0], from[1]);
     if (i->pid < 0) {
         fault_errno(why, EX_OSERR, "--into: cannot start a process");
         goto out;
     }
-    if (i->pid == 0)
-        become_command(i->config.command, to[0], from[1]);
     /* Our ends only: their other ends are open file descriptions of their own, which stay blocking.
      */
     fcntl(to[1], F_SETFL, O_NONBLOCK);
@@ -193,6 +214,7 @@ static int start(struct into *i, struct fault *why)
     i->receipts = line_reader_new(i->out, LINE_MAX_BYTES);
     i->state = INTO_RUNNING;
     i->started_ms = monotonic_ms();
+    i->mute_ms = 0;
     rc = 0;
 out:
     close_fd(&to[0]);
@@ -237,6 +259,21 @@ static void reap(struct into *i, int flags)
     close_fd(&i->pidfd);
 }
 
+/* Waits for the command to be gone; true when it is. */
+static bool reap_within(struct into *i, int ms)
+{
+    int64_t until = monotonic_ms() + ms, left = ms;
+
+    for (; i->pid > 0 && left >= 0; left = until - monotonic_ms()) {
+        struct pollfd fd = {.fd = i->pidfd, .events = POLLIN};
+
+        reap(i, WNOHANG);
+        if (i->pid > 0) /* without a pidfd: look again in a moment */
+            poll(&fd, 1, i->pidfd >= 0 ? (int)left : 10);
+    }
+    return i->pid <= 0;
+}
+
 void into_close(struct into *i)
 {
     if (!i)
@@ -245,7 +282,10 @@ void into_close(struct into *i)
     close_fd(&i->out);
     if (i->pid > 0) {
         kill(-i->pid, SIGTERM);
-        reap(i, 0);
+        if (!reap_within(i, KILL_AFTER_MS)) {
+            kill(-i->pid, SIGKILL);
+            reap(i, 0);
+        }
     }
     line_reader_free(i->receipts);
     event_reader_free(i->parser);
@@ -289,6 +329,8 @@ void into_send(struct into *i, struct slice line, uint64_t token)
 void into_finish(struct into *i)
 {
     i->finishing = true;
+    if (i->pending.len == i->pending_from)
+        close_fd(&i->in);
 }
 
 unsigned into_outstanding(const struct into *i)
@@ -332,8 +374,7 @@ nfds_t into_poll(struct into *i, struct pollfd *fds, int *timeout_ms)
     if (i->out < 0 && i->pid > 0) {
         if (i->pidfd >= 0)
             fds[n++] = (struct pollfd){.fd = i->pidfd, .events = POLLIN};
-        else
-            lower(timeout_ms, 20);
+        lower(timeout_ms, i->pidfd >= 0 ? 1000 : 20);
     }
     return n;
 }
@@ -391,6 +432,19 @@ static void finish_life(struct into *i)
     i->backoff_ms = i->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : i->backoff_ms * 2;
 }
 
+/* It has closed its output and cannot answer any more, but does not end either. */
+static void press(struct into *i)
+{
+    int64_t now = monotonic_ms();
+
+    if (i->mute_ms == 0)
+        i->mute_ms = now;
+    if (now - i->mute_ms >= MUTE_MS + KILL_AFTER_MS)
+        kill(-i->pid, SIGKILL);
+    else if (now - i->mute_ms >= MUTE_MS)
+        kill(-i->pid, SIGTERM);
+}
+
 int into_run(struct into *i, struct fault *why)
 {
     if (i->state == INTO_PAUSED && i->finishing)
@@ -408,6 +462,8 @@ int into_run(struct into *i, struct fault *why)
         reap(i, WNOHANG);
         if (i->pid == 0)
             finish_life(i);
+        else
+            press(i);
     }
     return 0;
 }

@@ -44,7 +44,8 @@ struct into;
 
 struct into *into_open(const struct into_config *config, struct fault *why);
 
-/* Kills the command if it still runs (SIGTERM to its process group), reaps it, frees all. */
+/* Ends the command if it still runs (SIGTERM to its process group, SIGKILL two seconds later),
+ * reaps it, frees all. */
 void into_close(struct into *i);
 
 enum into_state into_state(const struct into *i);
