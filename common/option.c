@@ -36,13 +36,17 @@ static void build(const struct program *program, char *letters, struct option *l
 static int bad_option(const struct program *program, char **argv, int code, struct fault *why)
 {
     char name[64];
-    const char *text = argv[optind - 1];
+    const char *text = argv[optind - 1], *what = "no such option";
 
-    if (optopt > 0 && optopt < OPTION_LONG) {
+    if (code == ':')
+        what = "needs an argument";
+    else if (optopt > 0 && strncmp(text, "--", 2) == 0)
+        what = "takes no argument";
+    if (optopt > 0 && optopt < OPTION_LONG && strncmp(text, "--", 2) != 0) {
         snprintf(name, sizeof name, "-%c", optopt);
         text = name;
     }
-    return usage(program, why, code == ':' ? "needs an argument" : "no such option", text);
+    return usage(program, why, what, text);
 }
 
 int option_next(const struct program *program, int argc, char **argv, struct option_value *value,
