@@ -323,7 +323,7 @@ static void delivered(
     bool alone = batch_count(b) == 1;
 
     say(s, r, outcome == OUTCOME_DELIVERED ? "Payload accepted." : "The receiver had it already.");
-    report(s, destination_delivered(&s->destination), r);
+    report(s, destination_delivered(&s->destination, b->probe), r);
     answer_suspects(s);
     for (unsigned i = b->done; i < batch_end(b); i++) {
         struct item *it = b->item[i];

@@ -17,16 +17,14 @@ void destination_probe(struct destination *d)
     d->state = DESTINATION_PROBING;
 }
 
-static enum change up(struct destination *d)
+static enum change up(struct destination *d, bool probe)
 {
-    enum change change = d->state == DESTINATION_UP ? CHANGE_NONE : CHANGE_UP;
-
+    if (d->state == DESTINATION_UP || !probe)
+        return CHANGE_NONE;
     d->state = DESTINATION_UP;
     d->cause = CAUSE_NONE;
-    d->step = 0;
-    if (change == CHANGE_UP)
-        d->next_ms = 0;
-    return change;
+    d->next_ms = 0;
+    return CHANGE_UP;
 }
 
 /* Stops, or goes one step further. */
@@ -58,11 +56,11 @@ void destination_judged(struct destination *d)
     d->troubles = d->blames = 0;
 }
 
-enum change destination_delivered(struct destination *d)
+enum change destination_delivered(struct destination *d, bool probe)
 {
     destination_judged(d);
     d->refusals = 0;
-    return up(d);
+    return up(d, probe);
 }
 
 enum change destination_refused(struct destination *d, bool probe, int64_t now_ms, uint64_t random)
@@ -73,7 +71,7 @@ enum change destination_refused(struct destination *d, bool probe, int64_t now_m
     if (d->refusals == REFUSALS_MAX)
         return stop(d, CAUSE_REFUSES, probe, -1, now_ms, random);
     /* It judges events again: that outage is over. */
-    return up(d);
+    return up(d, probe);
 }
 
 /* One person whose event makes the receiver fail, again and again, is no outage. */

@@ -5,7 +5,7 @@
  *   UP ------- trouble that concerns every event, or TROUBLES_MAX in a row ------> STOPPED
  *   STOPPED -- its backoff step (or Retry-After) has passed, one event goes ----> PROBING
  *   PROBING -- trouble again, one step further --------------------------------> STOPPED
- *   any ------ an event is delivered (or, unless every event is refused, judged) -> UP
+ *   PROBING -- the event is delivered (or, unless every event is refused, judged) -> UP
  */
 #ifndef TS_SEND_DESTINATION_H
 #define TS_SEND_DESTINATION_H
@@ -41,8 +41,9 @@ bool destination_open(const struct destination *d, int64_t now_ms);
 void destination_probe(struct destination *d);
 
 /* What came back.  Each returns whether the state changed from or to UP.  `probe`: the request was
-   sent by destination_probe; what was under way before a stop does not count as a probe. */
-enum change destination_delivered(struct destination *d);
+   sent by destination_probe; what was under way before a stop says nothing about what comes after.
+ */
+enum change destination_delivered(struct destination *d, bool probe);
 enum change destination_refused(struct destination *d, bool probe, int64_t now_ms, uint64_t random);
 
 /* Part of an array is refused, which part is not known yet: it judges, so it is no outage. */

@@ -178,6 +178,7 @@ static CURLcode set_safety(CURL *e, const struct transfer_config *k)
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_PROXY, k->proxy ? k->proxy : "");
+    SET(CURLOPT_NOPROXY, ""); /* nor does the environment have a say */
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)k->connect_timeout_ms);
     SET(CURLOPT_TIMEOUT_MS, (long)k->timeout_ms);
@@ -315,6 +316,7 @@ void transfer_headers(struct transfer *t, struct headers *h)
 
     f->references = 1;
     f->headers = headers_use(h);
+    /* libcurl looks through the list for each field that it knows: a short one is a fast one. */
     for (unsigned i = 0; i < n; i++)
         f->node[i] = (struct curl_slist){(char *)(uintptr_t)headers_line(h, i), &f->node[i + 1]};
     /* "Expect:" without a value: no waiting for 100 Continue before large bodies. */
