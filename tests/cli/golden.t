@@ -37,8 +37,8 @@ for in in */*.in; do
     }
 
     # From a pipe: the same events, but for where they came from.
-    sed 's/"origin":"'"${in##*/}"':/"origin":"-:/' "$base.out" >"$T/wanted"
-    drip "$in" | ts-read "${args[@]}" - 2>"$T/err" | sed 's/"origin":"[^":]*:\([0-9]*\)"/"origin":"-:\1"/' >"$T/out"
+    sed 's/"origin":"'"${in##*/}"':/"origin":"stdin:/' "$base.out" >"$T/wanted"
+    drip "$in" | ts-read "${args[@]}" - >"$T/out" 2>"$T/err"
     cmp "$T/out" "$T/wanted" >/dev/null 2>&1
     rc=$?
     ok $rc "$base through a pipe"

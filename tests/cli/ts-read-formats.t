@@ -9,29 +9,28 @@ command -v python3 >/dev/null || skip_all "needs python3"
 
 # ---- told by the first bytes ----
 
-# sniffed NAME FORMAT: standard input, as a file, is read as FORMAT.
+# sniffed NAME FORMAT TEXT: a file of TEXT (as printf %b has it) is read as FORMAT.
 sniffed() {
-    cat >"$T/in"
+    printf '%b' "$3" >"$T/in"
     is "$(ts-read -d X "$T/in" 2>/dev/null | sed -n 's/.*"source":"\([^"]*\)".*/\1/p' | sort -u)" \
         "$2" "$1 is $2"
 }
-printf '    126\t2026-01-07 10:34:08\t1\t0\t1\t0\n' | sniffed "a row of attlog" zk-attlog
-printf '26-0\n:40\t1\t0\n    126\t2026-01-07 10:34:08\t1\t0\t1\t0\n' |
-    sniffed "attlog with a damaged first line" zk-attlog
-printf '    126\t1971--10--29 -23:-59:-53\t1\t0\t1\t0\n' |
-    sniffed "attlog of a clock that was never set" zk-attlog
-printf '1\tNAME\t2026-03-02 08:01:12\t1\t0\n' | sniffed "attlog with names" zk-attlog
-printf 'CGXH2012345\r\n    126\t2026-01-07 10:34:08\t1\t0\t1\t0\r\nABCD\r\n' |
-    sniffed "an extended export" zk-attlog
-printf '{"local_time":"2026-01-07T10:34:08"}\n' | sniffed "an object a line" ndjson
-printf 'junk\n{"local_time":"2026-01-07T10:34:08"}\n' |
-    sniffed "an object a line after a damaged one" ndjson
-printf '{"local_time":"2026-01-07T10:34:08"}' | sniffed "an object without a newline" ndjson
-printf '[{"local_time":"2026-01-07T10:34:08"}]' | sniffed "an array" json
-printf '{\n "local_time": "2026-01-07T10:34:08"\n}\n' | sniffed "an object over lines" json
-printf 'time,pin\n2026-01-07 10:34:08,1\n' | sniffed "a header row" csv
-printf '\xef\xbb\xbfPIN\tTime\n1\t2026-01-07 10:34:08\n' |
-    sniffed "a header row between tabs, after a byte order mark" csv
+row='    126\t2026-01-07 10:34:08\t1\t0\t1\t0\n'
+event='{"local_time":"2026-01-07T10:34:08"}'
+sniffed "a row of attlog" zk-attlog "$row"
+sniffed "attlog with a damaged first line" zk-attlog "26-0\n:40\t1\t0\n$row"
+sniffed "attlog of a clock that was never set" zk-attlog \
+    '    126\t1971--10--29 -23:-59:-53\t1\t0\t1\t0\n'
+sniffed "attlog with names" zk-attlog '1\tNAME\t2026-03-02 08:01:12\t1\t0\n'
+sniffed "an extended export" zk-attlog "CGXH2012345\r\n${row}ABCD\r\n"
+sniffed "an object a line" ndjson "$event\n$event\n"
+sniffed "an object a line after a damaged one" ndjson "junk\n$event\n"
+sniffed "an object without a newline" ndjson "$event"
+sniffed "an array" json "[$event]"
+sniffed "an object over lines" json '{\n "local_time": "2026-01-07T10:34:08"\n}\n'
+sniffed "a header row" csv 'time,pin\n2026-01-07 10:34:08,1\n'
+sniffed "a header row between tabs, after a byte order mark" csv \
+    '\xef\xbb\xbfPIN\tTime\n1\t2026-01-07 10:34:08\n'
 
 # ---- options ----
 
@@ -69,6 +68,16 @@ is "$(ts-read -f zk-attlog -d X --max-line 4096 "$T/hole.dat" 2>/dev/null |
     sed 's/.*"error":"\([^"]*\)".*/\1/; s/.*"local_time":"\([^"]*\)".*/\1/')" \
     $'damaged: 5000000 NUL bytes\n2026-01-06T09:09:27' \
     "a hole of 5 MB is one record, whatever the longest line is"
+
+{
+    head -c 100000 /dev/zero
+    head -c 100000 /dev/zero | tr '\0' x
+    printf '\n      598\t2026-01-06 09:09:27\t1\t0\t1\t0\n'
+} >"$T/long.dat"
+is "$(ts-read -f zk-attlog -d X --max-line 4096 "$T/long.dat" 2>/dev/null |
+    sed 's/.*"error":"\([^"]*\)".*/\1/; s/.*"local_time":"\([^"]*\)".*/\1/')" \
+    $'longer than 4096 bytes\n2026-01-06T09:09:27' \
+    "a hole in a line that is too long does not damage the next line"
 
 # ---- real exports ----
 

@@ -8,6 +8,8 @@
 
 #include "json.h"
 
+#define LONG_LINE 512 /* bytes from which a hole is stepped over even if its line is all here */
+
 void damage_free(struct damage *d)
 {
     buf_free(&d->kept);
@@ -61,25 +63,35 @@ static bool order_mark(
     return false;
 }
 
+/* Drops what the line has up to its last NUL; false when there is nothing but that one to drop. */
+static bool step_over(struct damage *d, struct slice line, size_t *used)
+{
+    const char *last = memrchr(line.p, '\0', line.n);
+
+    if (!last || last == line.p)
+        return false;
+    *used = (size_t)(last - line.p);
+    keep(d, (struct slice){line.p, *used});
+    return true;
+}
+
 enum frame damage_frame(
     struct damage *d, struct slice in, bool end, size_t *used, struct slice *record)
 {
     enum frame result;
-    const char *last;
 
-    if (d->told)
+    /* Anything else than the NUL left here: the pump gave the line up as too long. */
+    if (d->told || (d->nuls > 0 && in.n > 0 && in.p[0] != '\0'))
         forget(d);
     if (!d->begun && order_mark(d, in, end, used, &result))
         return result;
     result = frame_line(NULL, in, end, used, record);
-    if (result != FRAME_MORE || in.n == 0)
-        return result;
-    last = memrchr(in.p, '\0', in.n);
-    if (!last || last == in.p)
-        return FRAME_MORE;
-    *used = (size_t)(last - in.p);
-    keep(d, (struct slice){in.p, *used});
-    return FRAME_SKIP;
+    if (result == FRAME_MORE)
+        return in.n > 0 && step_over(d, in, used) ? FRAME_SKIP : FRAME_MORE;
+    if (result == FRAME_RECORD && record->n > LONG_LINE && step_over(d, *record, used))
+        return FRAME_SKIP;
+    d->told = result == FRAME_RECORD;
+    return result;
 }
 
 void damage_raw(struct damage *d, struct slice text, struct decoded *out)
@@ -97,8 +109,6 @@ void damage_raw(struct damage *d, struct slice text, struct decoded *out)
 
 bool damage_found(struct damage *d, struct slice record, struct decoded *out)
 {
-    if (d->told)
-        forget(d);
     if (d->nuls == 0 && (record.n == 0 || !memchr(record.p, '\0', record.n)))
         return false;
     keep(d, record);

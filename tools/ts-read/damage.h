@@ -13,7 +13,7 @@ struct damage {
     size_t longest; /* of the text kept around a hole, in bytes */
     uint64_t nuls;  /* dropped since the last record */
     bool begun;     /* the first bytes of the stream were looked at */
-    bool told;      /* kept and nuls belong to the record before */
+    bool told;      /* kept and nuls belong to the record handed out last */
     struct buf kept;
     struct buf base64;
     char error[48];
