@@ -18,15 +18,13 @@ static const char *program_name = "ts";
 void msg_start(const char *program)
 {
     struct rlimit none = {0, 0};
-    int fd;
 
     program_name = program;
-    /* A file opened later must never become descriptor 0, 1 or 2. */
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= 2 && fcntl(fd, F_SETFD, 0) == 0);
-    if (fd > 2)
-        close(fd);
+    /* A file opened later must never become descriptor 0, 1 or 2.  Output to a closed stdout has to
+       fail as any other that goes nowhere: what is put in its place cannot be written. */
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR);
     signal(SIGPIPE, SIG_IGN);
     setrlimit(RLIMIT_CORE, &none);
 #ifndef __SANITIZE_ADDRESS__ /* the leak check attaches to its own process */

@@ -71,7 +71,9 @@ int option_next(const struct program *program, int argc, char **argv, struct opt
     else if (code == 'V')
         printf("%s %s\n", program->name, TS_VERSION);
     *value = (struct option_value){code, optarg};
-    return code == 'h' || code == 'V' ? 2 : 1;
+    if (code != 'h' && code != 'V')
+        return 1;
+    return fflush(stdout) == 0 ? 2 : fault_errno(why, EX_IOERR, "standard output: cannot write");
 }
 
 /* The next piece of a synopsis that stays on one line: up to a space outside brackets. */
