@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 PUNCH = dict(enumerate("check_in check_out break_out break_in overtime_in overtime_out".split()))
+DIRECTION = dict(enumerate("in out out in in out".split()))
 CREDENTIAL = {0: "pin", 1: "fingerprint", 15: "face"}
 ZONE = ZoneInfo("Asia/Manila")
 
@@ -18,7 +19,8 @@ with open(path, encoding="utf-8") as rows:
         print(json.dumps({
             "event_id": f"{device}-{person}-{clock}", "kind": "granted",
             "time": datetime.fromisoformat(clock).replace(tzinfo=ZONE).isoformat(),
-            "local_time": clock, "device_id": device, "punch": PUNCH.get(int(state)),
+            "local_time": clock, "device_id": device, "direction": DIRECTION.get(int(state)),
+            "direction_from": "punch", "punch": PUNCH.get(int(state)),
             "person_id": person, "credential": CREDENTIAL.get(int(verify)),
-            "source": "zk-attlog", "origin": f"{path}:{number}", "raw": raw},
+            "snapshot": None, "source": "zk-attlog", "origin": f"{path}:{number}", "raw": raw},
             separators=(",", ":")))

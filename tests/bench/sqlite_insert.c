@@ -12,11 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char schema[] = "PRAGMA journal_mode=TRUNCATE;"
-                             "PRAGMA synchronous=FULL;"
-                             "CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER,"
-                             " line BLOB);"
-                             "CREATE TABLE id(id BLOB PRIMARY KEY, seq INTEGER) WITHOUT ROWID;";
+static const char schema[] =
+    "PRAGMA journal_mode=TRUNCATE;"
+    "PRAGMA synchronous=FULL;"
+    "PRAGMA cache_size=-8192;"
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER,"
+    " line BLOB);"
+    "CREATE TABLE id(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;";
 
 static sqlite3 *db;
 
@@ -83,7 +85,7 @@ static void insert(
 int main(int argc, char **argv)
 {
     sqlite3_stmt *to_id = NULL, *to_event = NULL;
-    int64_t seq = 0, rows = 1000;
+    int64_t seq = 0, rows = 4096;
     char *line = NULL;
     size_t room = 0;
     ssize_t len;
@@ -98,7 +100,8 @@ int main(int argc, char **argv)
     setvbuf(stdin, NULL, _IOFBF, 1 << 18);
     must(sqlite3_open(argv[optind], &db), SQLITE_OK);
     must(sqlite3_exec(db, schema, NULL, NULL, NULL), SQLITE_OK);
-    must(sqlite3_prepare_v2(db, "INSERT INTO id VALUES(?,?)", -1, &to_id, NULL), SQLITE_OK);
+    must(sqlite3_prepare_v2(db, "INSERT OR IGNORE INTO id VALUES(?,?)", -1, &to_id, NULL),
+        SQLITE_OK);
     must(sqlite3_prepare_v2(db, "INSERT INTO event VALUES(?,?,?,?)", -1, &to_event, NULL),
         SQLITE_OK);
     while ((len = getline(&line, &room, stdin)) > 0) {
