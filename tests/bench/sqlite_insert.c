@@ -16,9 +16,9 @@ static const char schema[] =
     "PRAGMA journal_mode=TRUNCATE;"
     "PRAGMA synchronous=FULL;"
     "PRAGMA cache_size=-8192;"
-    "CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER,"
+    "CREATE TABLE IF NOT EXISTS event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER,"
     " line BLOB);"
-    "CREATE TABLE id(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;";
+    "CREATE TABLE IF NOT EXISTS id(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;";
 
 static sqlite3 *db;
 
