@@ -238,7 +238,8 @@ static int judge(
         return result->status;
     if (result->cut_short || result->unstored > 0)
         return EX_TEMPFAIL;
-    return pump_bad(pump) > 0 ? EX_DATAERR : 0;
+    /* Ended by a signal: in order, whatever was read until then. */
+    return pump_bad(pump) > 0 && !stop_requested() ? EX_DATAERR : 0;
 }
 
 static int run(struct settings *s, char **operand, size_t operands, struct fault *why)
@@ -255,7 +256,9 @@ static int run(struct settings *s, char **operand, size_t operands, struct fault
     if (config.operands == 0)
         return fault_set(why, EX_USAGE, "-l: needs an address like http://:8080");
     config.progress = s->progress && isatty(STDERR_FILENO);
-    s->env.longest = s->pump.options.longest;
+    /* A body may be one record. */
+    if (s->env.listen && s->pump.options.longest < s->env.body_bytes)
+        s->pump.options.longest = s->env.body_bytes;
     s->env.sink = sink_new(&s->sink, why);
     if (!s->env.sink)
         return -1;

@@ -108,6 +108,11 @@ uint64_t pump_bad(const struct pump *p)
     return p->bad;
 }
 
+bool pump_failed(const struct pump *p)
+{
+    return p->failed;
+}
+
 /* What stands behind the colon differs from record to record: "damaged: 37 NUL bytes". */
 static size_t reason_bytes(const char *text)
 {

@@ -37,6 +37,9 @@ void pump_free(struct pump *p);
 uint64_t pump_events(const struct pump *p);
 uint64_t pump_bad(const struct pump *p);
 
+/* Nothing can be read any more, for any stream: the output failed, or --since needs a zone. */
+bool pump_failed(const struct pump *p);
+
 /* Says on standard error what was not understood, and why; nothing when all was. */
 void pump_report(const struct pump *p);
 

@@ -172,7 +172,11 @@ static void wait_for(struct reader *r, bool busy)
         timeout_ms = CHECKPOINT_MS;
     progress_wait(r->progress, &timeout_ms);
     stop_wait(r->fds, n, timeout_ms, r->stop_ms != 0);
-    stop_reload();
+    if (!stop_reload())
+        return;
+    for (size_t i = 0; i < r->slots; i++)
+        if (r->slot[i].is == SLOT_OPEN && r->slot[i].source->reload)
+            r->slot[i].source->reload(r->slot[i].state);
 }
 
 static void show_progress(struct reader *r, bool last)
@@ -209,13 +213,14 @@ static int turn(struct reader *r, struct fault *why)
 {
     struct sink *sink = r->env->sink;
     bool receipts = sink_receipts(sink), busy;
+    int news = 0;
 
     look_for_end(r);
     if (open_due(r, why) < 0 || run_slots(r, why) < 0)
         return -1;
     if (all_done(r))
         sink_finish(sink);
-    if (receipts && sink_run(sink) < 0)
+    if (receipts && (news = sink_run(sink)) < 0)
         return sink_failed(r, why);
     if (save(r, false, why) < 0)
         return -1;
@@ -224,7 +229,7 @@ static int turn(struct reader *r, struct fault *why)
         return 0;
     if (r->stop_ms && monotonic_ms() - r->stop_ms > STOP_WAIT_MS)
         return 0;
-    busy = is_busy(r);
+    busy = news || is_busy(r);
     if (busy && !receipts)
         return 1;
     if (!busy && (sink_flush(sink) < 0 || (!receipts && sink_run(sink) < 0)))

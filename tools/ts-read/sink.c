@@ -247,23 +247,27 @@ static void give_up_all(struct sink *s)
 
 static int run_into(struct sink *s)
 {
+    enum into_state before = into_state(s->into);
     struct into_answer answer;
+    int news = 0;
 
     if (into_run(s->into, &s->why) < 0) {
         s->broken = true;
         return -1;
     }
-    while (into_next(s->into, &answer))
+    for (; into_next(s->into, &answer); news = 1)
         settle(s, &answer);
     wake_held(s);
+    if (into_state(s->into) != before)
+        news = 1;
     if (into_state(s->into) == INTO_ENDED) {
         give_up_all(s);
-        return 0;
+        return news;
     }
     send_queued(s);
     if (s->finishing && s->send_from == NONE)
         into_finish(s->into);
-    return 0;
+    return news;
 }
 
 /* ---- the caller's side ---- */

@@ -73,7 +73,8 @@ int sink_flush(struct sink *s);
 #define SINK_FDS 4
 nfds_t sink_poll(struct sink *s, struct pollfd *fds, int *timeout_ms);
 
-/* After each wait: moves events and receipts, notices a closed output. */
+/* After each wait: moves events and receipts, notices a closed output.  1 when something was
+ * settled (the sources should look at their tracks), 0, or -1. */
 int sink_run(struct sink *s);
 
 /* There is a command (and so receipts); it takes nothing now; it will never take anything again. */

@@ -9,10 +9,12 @@
 #define HEAD_BYTES (64u << 10) /* of a file, for its format and header */
 
 extern const struct source source_file;
+extern const struct source source_http;
 
 /* One line a source, sorted by name; add new ones here. */
 const struct source *const sources[] = {
     &source_file,
+    &source_http,
     NULL,
 };
 

@@ -21,7 +21,6 @@ struct source_env {
     const struct cidr *allow;      /* --allow */
     size_t allow_count;
     const char *token_file; /* NULL: none */
-    size_t longest;         /* --max-line, bytes */
     size_t body_bytes;      /* --max-body */
     int64_t answer_ms;      /* --answer-within for a peer that waits; never 0 */
 };
@@ -65,6 +64,8 @@ struct source {
     bool (*place)(const void *state, struct place *place);
 
     void (*progress)(const void *state, struct source_progress *progress); /* may be NULL */
+
+    void (*reload)(void *state); /* SIGHUP; may be NULL */
 
     void (*close)(void *state);
 };

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *     POST /events HTTP/1.1 CRLF
+ *     Host: gate CRLF
+ *     Content-Length: 65 CRLF
+ *     CRLF
+ *
+ * One space between the parts of the first line, no space before a colon, CR LF and nothing else at
+ * the end of a line, no folded lines; Content-Length once and in digits, or Transfer-Encoding once
+ * and exactly "chunked", never both.
+ */
+#include "head.h"
+
+#include <strings.h>
+
+enum field {
+    FIELD_HOST,
+    FIELD_LENGTH,
+    FIELD_CODING,
+    FIELD_TYPE,
+    FIELD_AUTHORIZATION,
+    FIELD_EXPECT,
+    FIELDS_ONCE
+};
+
+/* Fields that say something once or not at all. */
+static const char *const once[FIELDS_ONCE] = {
+    [FIELD_HOST] = "host",
+    [FIELD_LENGTH] = "content-length",
+    [FIELD_CODING] = "transfer-encoding",
+    [FIELD_TYPE] = "content-type",
+    [FIELD_AUTHORIZATION] = "authorization",
+    [FIELD_EXPECT] = "expect",
+};
+
+struct parse {
+    struct slice value[FIELDS_ONCE];
+    unsigned fields;
+    bool old; /* HTTP/1.0 */
+};
+
+static bool is_token(struct slice s)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) &&
+            !(c != '\0' && strchr(marks, c)))
+            return false;
+    }
+    return s.n > 0;
+}
+
+static bool same_word(struct slice s, const char *word)
+{
+    return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+}
+
+/* Takes what stands before the next space; false when there is none. */
+static bool take_word(struct slice *line, struct slice *word)
+{
+    const char *space = memchr(line->p, ' ', line->n);
+
+    if (!space)
+        return false;
+    *word = (struct slice){line->p, (size_t)(space - line->p)};
+    line->n -= word->n + 1;
+    line->p = space + 1;
+    return true;
+}
+
+static int check_request_line(struct slice line, struct parse *p)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT"};
+    struct slice method, target;
+    bool known = false;
+
+    if (!take_word(&line, &method) || !take_word(&line, &target) || !is_token(method) ||
+        target.n == 0 || target.p[0] != '/')
+        return 400;
+    for (size_t i = 0; i < target.n; i++)
+        if (target.p[i] < 0x21 || target.p[i] > 0x7e)
+            return 400;
+    if (line.n != 8 || memcmp(line.p, "HTTP/", 5) != 0)
+        return 400;
+    p->old = slice_is(line, "HTTP/1.0");
+    if (!p->old && !slice_is(line, "HTTP/1.1"))
+        return 505;
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        known = known || slice_is(method, methods[i]);
+    return known ? 0 : 405;
+}
+
+static int check_field(struct slice line, struct parse *p)
+{
+    const char *colon = memchr(line.p, ':', line.n);
+    struct slice name, value;
+
+    if (!colon)
+        return 400;
+    name = (struct slice){line.p, (size_t)(colon - line.p)};
+    value = (struct slice){colon + 1, line.n - name.n - 1};
+    if (!is_token(name))
+        return 400;
+    if (++p->fields > HEAD_FIELDS)
+        return 431;
+    while (value.n > 0 && (value.p[0] == ' ' || value.p[0] == '\t'))
+        value.p++, value.n--;
+    while (value.n > 0 && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
+        value.n--;
+    for (size_t i = 0; i < FIELDS_ONCE; i++) {
+        if (!same_word(name, once[i]))
+            continue;
+        if (p->value[i].p)
+            return 400;
+        p->value[i] = value;
+    }
+    return 0;
+}
+
+static bool take_length(struct slice text, uint64_t *n)
+{
+    *n = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+        *n = *n * 10 + (uint64_t)(text.p[i] - '0');
+    }
+    return text.n > 0 && text.n <= 15;
+}
+
+/* How long the body is: one way to say it, or none. */
+static int check_framing(const struct parse *p, struct head *head)
+{
+    struct slice length = p->value[FIELD_LENGTH], coding = p->value[FIELD_CODING];
+
+    if (!p->old && p->value[FIELD_HOST].n == 0)
+        return 400;
+    if (coding.p && (length.p || p->old || !same_word(coding, "chunked")))
+        return 400;
+    if (length.p && !take_length(length, &head->body_bytes))
+        return 400;
+    if (p->value[FIELD_EXPECT].p && !same_word(p->value[FIELD_EXPECT], "100-continue"))
+        return 417;
+    head->chunked = coding.p != NULL;
+    return 0;
+}
+
+/* The end of the line that starts at p, in *end; false: a byte that must not be there.  *end is
+ * NULL when it is not here yet. */
+static bool find_end(const char *p, const char *limit, const char **end)
+{
+    *end = NULL;
+    for (; p < limit; p++) {
+        unsigned char c = (unsigned char)*p;
+
+        if (c == '\r') {
+            *end = p + 1 < limit ? p : NULL;
+            return p + 1 == limit || p[1] == '\n';
+        }
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+int head_check(struct slice in, struct head *head)
+{
+    const char *p = in.p, *limit = in.p + in.n, *end;
+    struct parse parse = {0};
+    int status;
+
+    *head = (struct head){0};
+    for (unsigned line = 0;; line++) {
+        if (!find_end(p, limit, &end))
+            return 400;
+        if (line == 0 && (end ? end : limit) - p > (ptrdiff_t)HEAD_LINE_BYTES)
+            return 414;
+        if ((size_t)((end ? end : limit) - in.p) + 2 > HEAD_BYTES)
+            return 431;
+        if (!end)
+            return HEAD_MORE;
+        if (end == p && line > 0)
+            break;
+        status = line == 0 ? check_request_line((struct slice){p, (size_t)(end - p)}, &parse)
+                           : check_field((struct slice){p, (size_t)(end - p)}, &parse);
+        if (status != 0)
+            return status;
+        p = end + 2;
+    }
+    head->bytes = (size_t)(end - in.p) + 2;
+    return check_framing(&parse, head);
+}
