@@ -37,6 +37,7 @@ python3 "$ROOT/tests/bench/gen.py" 100000 | ts-read -d KILL2 -f zk-attlog - |
 lost=0 seen=0 broken=0
 for ((i = 0; i < rounds; i++)); do
     store=$T/put.$i.db
+    : >"$T/receipts" # not those of the last round
     ts-spool put "$store" <"$T/many" >"$T/receipts" 2>/dev/null &
     put=$!
     wait_for 5 test -s "$T/receipts"
