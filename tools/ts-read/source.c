@@ -10,11 +10,13 @@
 
 extern const struct source source_file;
 extern const struct source source_http;
+extern const struct source source_tcp;
 
 /* One line a source, sorted by name; add new ones here. */
 const struct source *const sources[] = {
     &source_file,
     &source_http,
+    &source_tcp,
     NULL,
 };
 
