@@ -17,6 +17,7 @@
 /* The giver reads a receipt well before this has passed. */
 #define RETRY_FIRST_MS 1000
 #define FOR_EVER (INT64_MAX / 4)
+#define BEHIND "behind an unfinished event of the same person"
 
 void answer_receipt(struct sender *s, struct receipt *r)
 {
@@ -174,8 +175,9 @@ static const char *why_deferred(const struct sender *s, const struct item *it)
 {
     if (s->destination.state != DESTINATION_UP)
         return verdict_words(s->destination.cause);
-    return it->failures > 0 ? "the receiver failed with it, or behind such an event of this person"
-                            : "no time left to send it";
+    if (queue_behind(s->queue, it))
+        return BEHIND;
+    return it->failures > 0 ? "the receiver failed with it" : "no time left to send it";
 }
 
 /* Defers what waits in the lane of `it`: with an ack only, or all of it. */
@@ -189,6 +191,7 @@ static void defer_lane(
         next = it->next;
         answer_item(s, it, OUTCOME_DEFERRED, 0, error, retry_ms);
         queue_free(s->queue, it);
+        error = BEHIND;
     }
 }
 
@@ -265,6 +268,10 @@ void answer_rest(struct sender *s)
     for (int has_ack = 0; has_ack < 2; has_ack++)
         for (struct item *it = queue_oldest(s->queue, has_ack), *next; it; it = next) {
             next = it->newer;
+            if (it->state == ITEM_FLYING) { /* its request was not awaited to the end */
+                it->tries++;
+                it->ambiguous = true;
+            }
             answer_item(s, it, OUTCOME_DEFERRED, 0,
                 s->ending ? "ts-send was told to end" : why_deferred(s, it),
                 answer_retry_ms(s, NULL));

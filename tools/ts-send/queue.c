@@ -22,8 +22,8 @@ struct lane {
     uint64_t person; /* 0: of one event without a person, not in the table */
     struct item *first, *last;
     int64_t wake_ms;
-    int64_t block_ms; /* 0: not blocked */
-    uint64_t block_id;
+    int64_t block_ms;                /* 0: not blocked */
+    uint64_t block_id, block_number; /* of the event that was handed back first */
     uint32_t waiting, flying;
     uint32_t next, previous; /* in the list of the ready; next also in that of the free */
     uint32_t at;             /* in the heap of the sleeping */
@@ -344,8 +344,10 @@ void queue_block(struct queue *q, uint64_t person, uint64_t id, int64_t until_ms
         return;
     if (n == NONE)
         n = lane_new(q, person);
-    if (!q->lane[n].block_ms)
+    if (!q->lane[n].block_ms) {
         q->lane[n].block_id = id;
+        q->lane[n].block_number = ++q->numbers;
+    }
     q->lane[n].block_ms = until_ms;
     if (q->lane[n].waiting == 0) {
         lane_rest(q, n);
@@ -373,6 +375,13 @@ size_t queue_ready(const struct queue *q)
 size_t queue_waiting(const struct queue *q)
 {
     return q->waiting;
+}
+
+bool queue_behind(const struct queue *q, const struct item *it)
+{
+    const struct lane *l = &q->lane[it->lane];
+
+    return l->flying > 0 || l->first != it;
 }
 
 struct item *queue_oldest(const struct queue *q, bool has_ack)
@@ -561,8 +570,11 @@ struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until
         q->waiting--;
     }
     if (until_ms && l->person && cut) {
-        if (!l->block_ms)
+        /* One that was under way may come back after those behind it were handed back. */
+        if (!l->block_ms || cut->number < l->block_number) {
             l->block_id = queue_hash(q, item_id(cut));
+            l->block_number = cut->number;
+        }
         l->block_ms = until_ms;
     }
     lane_settle(q, n, 0);

@@ -102,6 +102,9 @@ int64_t queue_wake(struct queue *q, int64_t now_ms);
 /* When the lane of a waiting item may be taken from: 0 now or unknown. */
 int64_t queue_wakes_at(const struct queue *q, const struct item *it);
 
+/* Whether a waiting item has another of its person before it. */
+bool queue_behind(const struct queue *q, const struct item *it);
+
 /* The oldest event with (without) an ack, or NULL; go on with ->newer. */
 struct item *queue_oldest(const struct queue *q, bool has_ack);
 
