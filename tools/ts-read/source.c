@@ -9,12 +9,14 @@
 #define HEAD_BYTES (64u << 10) /* of a file, for its format and header */
 
 extern const struct source source_file;
+extern const struct source source_follow;
 extern const struct source source_http;
 extern const struct source source_tcp;
 
 /* One line a source, sorted by name; add new ones here. */
 const struct source *const sources[] = {
     &source_file,
+    &source_follow,
     &source_http,
     &source_tcp,
     NULL,
