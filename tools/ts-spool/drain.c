@@ -27,7 +27,7 @@
 
 #define SETTLE_EVENTS 2048
 #define SETTLE_MS 20
-#define FETCH_BYTES (512u << 10)
+#define FETCH_BYTES (1u << 20)
 #define LOOK_MS 1000   /* in case the store's watch misses something */
 #define DOWN_AFTER 256 /* answers without a success */
 #define DOWN_WINDOW 16 /* events that try whether it is up again */

@@ -30,6 +30,7 @@ struct tally *tally_new(void)
     /* Keys come from devices: nobody may choose them so that they collide. */
     if (getrandom(&t->seed, sizeof t->seed, 0) != sizeof t->seed)
         t->seed = (uint64_t)(uintptr_t)t;
+    buf_grow(&t->keys, TALLY_KEY_BYTES); /* so that an empty key is not SLICE_NONE */
     return t;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the SQLite engine share; the only place that knows sqlite3.h.  sqlite.c opens
- * the file and writes at put, sqlite_drain.c hands out and settles, sqlite_admin.c reads and makes
- * changes by hand.
+ * the file, sqlite_put.c stores, sqlite_drain.c hands out and settles, sqlite_admin.c reads and
+ * makes changes by hand.
  *
  *   id         one row an event, for ever: 16 octets and the arrival number
  *   event      one row an event until purge: person, time of put, line
@@ -18,12 +18,17 @@
  * exception.due: -1 handed out, an instant in ms, or NULL: behind an earlier event of the person,
  * or final.  exception.person is NULL in final rows, so that its index holds those in the way
  * alone.  Of the rows of one person that are not final the lowest always has a due.
+ *
+ * What is out of one person was handed out in rising order, and after an answer that is not final
+ * nothing more is, until all of it is answered: so a command that keeps the order of its input, and
+ * defers what is behind, keeps everybody's order.
  */
 #ifndef TS_SPOOL_SQLITE_H
 #define TS_SPOOL_SQLITE_H
 
 #include <sqlite3.h>
 
+#include "../flights.h"
 #include "../ranges.h"
 #include "../store.h"
 
@@ -68,6 +73,7 @@ enum query {
     Q_EXCEPT_MAX,
     Q_OPEN_ANY,
     Q_LOWER,
+    Q_HIGHER_OUT,
     Q_BEHIND_FIRST,
     Q_PROMOTE,
     Q_DUE,
@@ -98,6 +104,11 @@ struct frontier {
     struct ranges settled;  /* between floor and next: not out, and not waiting */
 };
 
+struct given {
+    struct handed event;
+    uint64_t person; /* as in flights; fresh events only */
+};
+
 struct sqlite {
     struct store base;
     sqlite3 *db;
@@ -108,8 +119,9 @@ struct sqlite {
     int64_t page_bytes;
     int lock_fd, watch_fd;        /* -1: none */
     struct frontier now, written; /* written.settled: what table done holds */
-    struct handed *handed;        /* to be given after the commit; lines are offsets into lines */
-    size_t handed_count, handed_cap;
+    struct flights flights;
+    struct given *given; /* by this exchange, after its commit; their lines stand in `lines` */
+    size_t given_count, given_cap;
     struct buf lines;
 };
 
@@ -142,6 +154,11 @@ void sqlite_undo(struct sqlite *s);
 
 int sqlite_meta(struct sqlite *s, int64_t meta[METAS], struct fault *why);
 int sqlite_meta_set(struct sqlite *s, enum meta meta, int64_t value, struct fault *why);
+
+/* ---- sqlite_put.c ---- */
+
+int sqlite_put(
+    struct store *store, struct record *records, size_t count, int64_t now_ms, struct fault *why);
 
 /* An event and its exception row. */
 struct known {

@@ -4,7 +4,7 @@
  *
  *   1 …………… floor …………………………… next ……… stored
  *     settled     | settled and out  | fresh
- *                              handed ^ at next - 1 or a bounded stretch above
+ *                                handed: at next - 1 or a bounded stretch above
  *
  * Fresh events are marked by moving `handed` ahead of them, in one commit for many; they are given
  * out after that commit.  Answers that come in order only move the floor.  Everything else works on
@@ -18,21 +18,24 @@
 
 #include "sqlite.h"
 
-#define AHEAD 1024u       /* events that one move of the mark covers beyond what is handed out */
+#define AHEAD 1024u       /* events that the mark covers beyond what is handed out */
+#define AHEAD_IDLE 64u    /* the same, of those that are not even there */
 #define SCAN_MAX 4096u    /* events looked at in one transaction */
 #define DUE_PAGE 256      /* due events read at once */
 #define DAY_MS 86400000ll /* no receiver may put an event off for longer */
+#define LATER_MS 1000     /* for an event that a later one of its person has to make room for */
 #define TRIES_AT_ONCE 3u  /* of an unanswered event, before it waits between tries */
 
-/* 1 when an earlier event of the person has to go first. */
-static int behind(struct sqlite *s, struct slice person, uint64_t seq, struct fault *why)
+/* 1 or 0: whether the query finds an event of the person beside this one. */
+static int has_other(
+    struct sqlite *s, enum query which, struct slice person, uint64_t seq, struct fault *why)
 {
     sqlite3_stmt *q;
     int rc;
 
     if (!person.p)
         return 0;
-    q = sqlite_query(s, Q_LOWER, why);
+    q = sqlite_query(s, which, why);
     if (!q)
         return -1;
     sqlite_bind(q, 1, person);
@@ -42,6 +45,20 @@ static int behind(struct sqlite *s, struct slice person, uint64_t seq, struct fa
         rc = sqlite3_column_int(q, 0) != 0;
     sqlite3_reset(q);
     return rc;
+}
+
+/* Whether an earlier event of the person has to go first. */
+static int behind(struct sqlite *s, struct slice person, uint64_t seq, struct fault *why)
+{
+    return has_other(s, Q_LOWER, person, seq, why);
+}
+
+/* Whether a later event of the person is out. */
+static int overtaken(struct sqlite *s, struct slice person, uint64_t seq, struct fault *why)
+{
+    if (person.p && flights_above(&s->flights, seq, flights_person(person)))
+        return 1;
+    return has_other(s, Q_HIGHER_OUT, person, seq, why);
 }
 
 int sqlite_promote(struct sqlite *s, struct slice person, int64_t now_ms, struct fault *why)
@@ -92,6 +109,7 @@ static int settle_delivered(
             return -1;
     } else {
         ranges_add(&s->now.settled, seq, seq);
+        flights_answer(&s->flights, seq);
     }
     s->delta[META_DELIVERED]++;
     if (a->outcome == OUTCOME_DUPLICATE)
@@ -137,8 +155,10 @@ static int settle_otherwise(
 
     if (sqlite_known(s, x.seq, &k, why) < 0)
         return -1;
-    if (!again)
+    if (!again) {
         ranges_add(&s->now.settled, x.seq, x.seq);
+        flights_answer(&s->flights, x.seq);
+    }
     if (!k.there || (again && !k.state))
         return 0;
     x.attempts = k.attempts + (a->outcome != OUTCOME_DEFERRED);
@@ -167,21 +187,14 @@ static int settle(struct sqlite *s, const struct exchange *x, struct fault *why)
 /* ---- handing out ---- */
 
 static void hand_out(
-    struct sqlite *s, struct exchange *x, uint64_t token, struct slice line, const struct known *k)
+    struct sqlite *s, struct exchange *x, const struct handed *event, uint64_t person)
 {
-    struct handed *h;
-
-    if (s->handed_count == s->handed_cap) {
-        s->handed_cap = s->handed_cap ? s->handed_cap * 2 : 256;
-        s->handed = mem_resize(s->handed, s->handed_cap * sizeof *s->handed);
+    if (s->given_count == s->given_cap) {
+        s->given_cap = s->given_cap ? s->given_cap * 2 : 256;
+        s->given = mem_resize(s->given, s->given_cap * sizeof *s->given);
     }
-    h = &s->handed[s->handed_count++];
-    *h = (struct handed){.token = token, .line = {NULL, line.n}};
-    if (k) {
-        h->attempts = k->attempts;
-        h->ambiguous = k->ambiguous;
-    }
-    buf_slice(&s->lines, line);
+    s->given[s->given_count++] = (struct given){*event, person};
+    buf_slice(&s->lines, event->line);
     x->given++;
 }
 
@@ -204,10 +217,25 @@ static int set_due(struct sqlite *s, uint64_t seq, int64_t due_ms, struct fault 
     return sqlite_step(s, q, why);
 }
 
+/* When it can be handed out: DUE_OUT: now; 0: when it is promoted; or an instant to look again. */
+static int when_out(struct sqlite *s, struct slice person, uint64_t seq, int64_t now_ms,
+    int64_t *due_ms, struct fault *why)
+{
+    int rc = behind(s, person, seq, why);
+
+    *due_ms = 0;
+    if (rc == 0) {
+        rc = overtaken(s, person, seq, why);
+        *due_ms = rc > 0 ? now_ms + LATER_MS : DUE_OUT;
+    }
+    return rc < 0 ? -1 : 0;
+}
+
 static int hand_out_due(struct sqlite *s, struct exchange *x, uint64_t seq, struct fault *why)
 {
     sqlite3_stmt *q = sqlite_query(s, Q_KNOWN, why);
     struct known k;
+    int64_t due_ms;
     int rc;
 
     if (!q)
@@ -217,11 +245,12 @@ static int hand_out_due(struct sqlite *s, struct exchange *x, uint64_t seq, stru
     if (rc <= 0)
         return rc;
     sqlite_known_row(q, &k);
-    rc = behind(s, k.person, seq, why);
-    if (rc == 0)
-        hand_out(s, x, seq | TOKEN_AGAIN, sqlite_text(q, 5), &k);
+    rc = when_out(s, k.person, seq, x->now_ms, &due_ms, why);
+    if (rc == 0 && due_ms == DUE_OUT)
+        hand_out(s, x,
+            &(struct handed){seq | TOKEN_AGAIN, sqlite_text(q, 5), k.attempts, k.ambiguous}, 0);
     sqlite3_reset(q);
-    return rc < 0 ? -1 : set_due(s, seq, rc > 0 ? 0 : DUE_OUT, why);
+    return rc < 0 ? -1 : set_due(s, seq, due_ms, why);
 }
 
 /* Reads up to DUE_PAGE arrival numbers; returns how many, or -1. */
@@ -311,7 +340,8 @@ static int take_one(struct sqlite *s, struct exchange *x, const struct in_the_wa
     if (is || rc > 0)
         ranges_add(&s->now.settled, seq, seq);
     else
-        hand_out(s, x, seq, sqlite_text(q, 2), NULL);
+        hand_out(s, x, &(struct handed){.token = seq, .line = sqlite_text(q, 2)},
+            flights_person(person));
     return 0;
 }
 
@@ -384,15 +414,18 @@ static int write_frontier(struct sqlite *s, struct fault *why)
     return 0;
 }
 
-/* The mark has to cover what was taken; it is moved early when there is a commit anyway. */
+/* The mark has to cover what was taken; it is moved early when there is a commit anyway, and a
+   little beyond what is stored, so that the next event to come needs no commit before it goes. */
 static void move_mark(struct sqlite *s, int64_t stored, bool commits)
 {
     uint64_t last = s->now.next - 1, ahead = last + AHEAD;
 
-    if (s->now.handed < last || (commits && s->now.handed < last + AHEAD / 2))
-        s->now.handed = ahead < (uint64_t)stored ? ahead : (uint64_t)stored;
-    if (s->now.handed < last)
-        s->now.handed = last;
+    if (ahead > (uint64_t)stored)
+        ahead = (uint64_t)stored;
+    if (ahead < last + AHEAD_IDLE)
+        ahead = last + AHEAD_IDLE;
+    if (s->now.handed < last || (commits && s->now.handed < ahead))
+        s->now.handed = ahead;
 }
 
 static void copy_frontier(struct frontier *to, const struct frontier *from)
@@ -433,8 +466,8 @@ static int work(struct sqlite *s, struct exchange *x, int64_t stored, struct fau
     if (write_frontier(s, why) < 0 ||
         sqlite_number(s, Q_DUE_NEXT, &next, 1, 0, &x->due_ms, why) < 0)
         return -1;
-    if (x->events == 0)
-        x->more = next <= stored || (x->due_ms > 0 && x->due_ms <= x->now_ms);
+    if ((x->events == 0 && next <= stored) || (x->due_ms > 0 && x->due_ms <= x->now_ms))
+        x->more = true;
     return 0;
 }
 
@@ -444,7 +477,7 @@ static int transact(struct sqlite *s, struct exchange *x, struct fault *why)
 
     x->given = 0;
     x->more = false;
-    s->handed_count = s->lines.len = 0;
+    s->given_count = s->lines.len = 0;
     if (x->count == 0) {
         if (sqlite_begin(s, false, why) < 0 || look(s, x, &stored, why) < 0 ||
             sqlite_commit(s, why) < 0)
@@ -462,10 +495,14 @@ static void give_all(struct sqlite *s, struct exchange *x)
 {
     const char *p = s->lines.data;
 
-    for (size_t i = 0; i < s->handed_count; i++) {
-        s->handed[i].line.p = p;
-        p += s->handed[i].line.n;
-        x->give(x->arg, &s->handed[i]);
+    for (size_t i = 0; i < s->given_count; i++) {
+        struct given *g = &s->given[i];
+
+        g->event.line.p = p;
+        p += g->event.line.n;
+        if (!(g->event.token & TOKEN_AGAIN))
+            flights_add(&s->flights, g->event.token, g->person);
+        x->give(x->arg, &g->event);
     }
 }
 
@@ -500,6 +537,8 @@ static int read_frontier(struct sqlite *s, int64_t *stored, struct fault *why)
     *stored = meta[META_STORED];
     s->now.floor = (uint64_t)meta[META_FLOOR];
     s->now.handed = (uint64_t)meta[META_HANDED];
+    if (s->now.handed > (uint64_t)meta[META_STORED])
+        s->now.handed = (uint64_t)meta[META_STORED];
     s->now.next = s->now.handed + 1;
     s->now.settled.count = 0;
     while ((rc = sqlite_step(s, q, why)) > 0)
@@ -561,8 +600,10 @@ static int recover(struct sqlite *s, int64_t now_ms, struct fault *why)
         return -1;
     copy_frontier(&s->written, &s->now);
     if (put_back_again(s, now_ms, why) < 0 || put_back_fresh(s, now_ms, why) < 0 ||
-        sqlite_number(s, Q_WAKE_DEFERRED, &now_ms, 1, 0, &ignored, why) < 0 ||
-        write_frontier(s, why) < 0)
+        sqlite_number(s, Q_WAKE_DEFERRED, &now_ms, 1, 0, &ignored, why) < 0)
+        return -1;
+    move_mark(s, stored, true);
+    if (write_frontier(s, why) < 0)
         return -1;
     return sqlite_commit(s, why);
 }
