@@ -76,39 +76,75 @@ int option_next(const struct program *program, int argc, char **argv, struct opt
     return fflush(stdout) == 0 ? 2 : fault_errno(why, EX_IOERR, "standard output: cannot write");
 }
 
-/* The next piece of a synopsis that stays on one line: up to a space outside brackets. */
-static size_t piece_bytes(const char *p, int *columns)
+static int columns_of(const char *p, size_t n)
+{
+    int columns = 0;
+
+    for (size_t i = 0; i < n; i++)
+        columns += ((unsigned char)p[i] & 0xc0) != 0x80; /* not the rest of a UTF-8 letter */
+    return columns;
+}
+
+/* What stays on one line: up to a space outside brackets. */
+static size_t piece_bytes(const char *p, size_t longest)
 {
     size_t n = 0;
-    int depth = 0;
 
-    for (*columns = 0; p[n] && p[n] != '\n' && (p[n] != ' ' || depth > 0); n++) {
+    for (int depth = 0; n < longest && (p[n] != ' ' || depth > 0); n++)
         depth += (p[n] == '[') - (p[n] == ']');
-        *columns += ((unsigned char)p[n] & 0xc0) != 0x80; /* not the rest of a UTF-8 letter */
-    }
     return n;
+}
+
+/* Prints n bytes from column `indent` on; what goes on below is indented as far. */
+static void print_folded(const char *p, size_t n, int indent)
+{
+    const char *end = p + n;
+    int column = indent;
+
+    while (p < end) {
+        size_t piece = piece_bytes(p, (size_t)(end - p));
+        int columns = columns_of(p, piece);
+
+        if (column > indent && column + 1 + columns > HELP_COLUMNS)
+            column = printf("\n%*s", indent, "") - 1;
+        else if (column > indent)
+            column += printf(" ");
+        printf("%.*s", (int)piece, p);
+        column += columns;
+        for (p += piece; p < end && *p == ' ';)
+            p++;
+    }
+    putchar('\n');
 }
 
 static void print_synopsis(const struct program *program)
 {
-    const char *p = program->synopsis, *lead = "usage: ";
+    const char *p = program->synopsis, *lead = "usage:";
 
     while (*p) {
-        int indent = printf("%s%s", lead, program->name), column = indent, columns;
+        size_t n = strcspn(p, "\n");
 
-        while (*p && *p != '\n') {
-            size_t n = piece_bytes(p, &columns);
-
-            if (column + 1 + columns > HELP_COLUMNS)
-                column = printf("\n%*s", indent, "") - 1;
-            column += n > 0 ? printf(" %.*s", (int)n, p) - (int)n + columns : 0;
-            p += n;
-            p += *p == ' ';
-        }
+        print_folded(p, n, printf("%s %s ", lead, program->name));
+        p += n;
         p += *p == '\n';
-        lead = "\n       ";
+        lead = "      ";
     }
+}
+
+/* Lines that fit are printed as they are: they may be a table. */
+static void print_more(const char *p)
+{
     putchar('\n');
+    while (*p) {
+        size_t n = strcspn(p, "\n");
+
+        if (columns_of(p, n) <= HELP_COLUMNS)
+            printf("%.*s\n", (int)n, p);
+        else
+            print_folded(p, n, 0);
+        p += n;
+        p += *p == '\n';
+    }
 }
 
 void option_help(const struct program *program)
@@ -124,10 +160,10 @@ void option_help(const struct program *program)
         else
             snprintf(left, sizeof left, "    --%s%s%s", o->name, o->arg ? " " : "",
                 o->arg ? o->arg : "");
-        printf("  %-26s %s\n", left, o->help);
+        printf("  %-25s %s\n", left, o->help);
     }
     if (program->more)
-        printf("\n%s", program->more);
+        print_more(program->more);
 }
 
 int option_number(const char *name, const char *text, long long low, long long high,
