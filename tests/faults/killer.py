@@ -99,8 +99,10 @@ class Run:
         """Keeps both going; the next chunk comes when its share of the kills is done."""
         if time.monotonic() > self.end:
             sys.exit("killer.py: not done in %d s" % LIMIT_S)
-        if self.drain.tend():
-            sys.exit("killer.py: the drain ended by itself")
+        process = self.drain.process
+        if process and process.poll() not in (None, -signal.SIGKILL):
+            sys.exit("killer.py: the drain ended by itself with %d" % process.returncode)
+        self.drain.tend()
         if self.feed is None or self.feed.tend():
             share = len(self.args.chunks) * sum(self.killed.values()) / max(1, self.args.kills)
             done = len(self.args.chunks) - len(self.chunks)

@@ -23,6 +23,11 @@ gone() {
     ! kill -0 "$1"
 }
 
+# shellcheck disable=SC2317
+settled_or_gone() {
+    settled "$1" || gone "$2"
+}
+
 # outage NAME SEND-OPTIONS RECEIVER-OPTION...: drains a full spool into a receiver with faults.
 # Leaves $arrived, $dead (sorted ids) and the receiver's summary.
 outage() {
@@ -33,9 +38,10 @@ outage() {
     ts-spool drain -F --into "ts-send $options $url" "$T/q.db" 2>"$T/drain.err" &
     drain=$!
     tap_pids+=("$drain")
-    wait_for "${limit:-40}" settled "$T/q.db"
+    wait_for "${limit:-40}" settled_or_gone "$T/q.db" $drain
+    settled "$T/q.db"
     ok $? "$name: settled"
-    kill -TERM $drain
+    kill -TERM $drain 2>/dev/null
     wait_for 20 gone $drain || kill -9 $drain
     wait $drain
     is $? 0 "$name: the drain ends with 0"
