@@ -602,12 +602,12 @@ int stream_resume(struct stream *s, struct slice head, const struct place *place
 
     memcpy(stream_room(s, head.n), head.p, head.n);
     s->to += head.n;
-    s->priming = true;
+    s->priming = s->ended = true; /* what is here has to do */
     if (s->to > s->from && !s->state)
         rc = find_format(s, why);
     while (rc >= 0 && s->state && !s->primed && s->from < s->to && step(s))
         ;
-    s->priming = s->skipping = false;
+    s->priming = s->ended = s->skipping = false;
     s->from = s->to = s->scanned = 0;
     s->offset = place->offset;
     s->line = place->line;

@@ -77,6 +77,14 @@ void track_drop(struct track *t)
         free(t);
 }
 
+void track_settled(const struct track *t, struct place *place)
+{
+    if (t && t->unfinal > 0 && t->stuck.offset < place->offset) {
+        place->offset = t->stuck.offset;
+        place->line = t->stuck.line;
+    }
+}
+
 /* ---- the list ---- */
 
 static uint32_t entry_new(struct sink *s)
@@ -141,7 +149,6 @@ static void give_up(struct sink *s, uint32_t n)
     struct track *t = e->track;
 
     if (t->unfinal++ == 0 || e->offset < t->stuck.offset) {
-        t->stuck = t->at;
         t->stuck.offset = e->offset;
         t->stuck.line = e->line_number;
     }
@@ -451,7 +458,7 @@ uint64_t sink_unstored(const struct sink *s)
     return count;
 }
 
-const struct track *sink_oldest(const struct sink *s, size_t source, struct place *place)
+bool sink_oldest(const struct sink *s, size_t source, struct place *place)
 {
     for (uint32_t n = s->oldest; n != NONE; n = s->entry[n].next) {
         const struct entry *e = &s->entry[n];
@@ -461,9 +468,10 @@ const struct track *sink_oldest(const struct sink *s, size_t source, struct plac
         *place = e->track->at;
         place->offset = e->offset;
         place->line = e->line_number;
-        return e->track;
+        track_settled(e->track, place);
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 void sink_finish(struct sink *s)

@@ -45,12 +45,15 @@ struct track {
     unsigned pending;           /* events without an answer yet */
     unsigned accepted, unfinal; /* with a final receipt; answered otherwise, or given up */
     unsigned refused;           /* of TRACK_TELL: too many in one record, not taken */
-    struct place stuck;         /* where the first of the unfinal stands; when unfinal > 0 */
+    struct place stuck;         /* offset and line of the first of the unfinal, if there is one */
     unsigned refs;
 };
 
 struct track *track_new(enum track_kind kind, size_t source);
 void track_drop(struct track *t);
+
+/* Moves a place of this track's file back to the first event that got no final receipt. */
+void track_settled(const struct track *t, struct place *place);
 
 struct sink;
 
@@ -86,8 +89,9 @@ bool sink_over(const struct sink *s);
 unsigned sink_pending(const struct sink *s);
 uint64_t sink_unstored(const struct sink *s);
 
-/* The oldest event of a source on its way: its track, and where its record starts. */
-const struct track *sink_oldest(const struct sink *s, size_t source, struct place *place);
+/* Before which place a source's events all have their final receipt, as far as some are on their
+ * way; false when none is. */
+bool sink_oldest(const struct sink *s, size_t source, struct place *place);
 
 /* No more events will come: the command gets end of file after what is queued. */
 void sink_finish(struct sink *s);

@@ -174,6 +174,7 @@ static bool file_place(const void *state, struct place *place)
 
     *place = f->at;
     stream_place(f->stream, place);
+    track_settled(f->track, place);
     return f->regular;
 }
 

@@ -387,6 +387,7 @@ static bool follow_place(const void *state, struct place *place)
         return false;
     *place = f->at;
     stream_place(f->stream, place);
+    track_settled(f->track, place);
     return true;
 }
 
