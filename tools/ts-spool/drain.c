@@ -329,9 +329,10 @@ static int anything(struct drain *d, struct fault *why)
     return store_exchange(d->store, &x, why) < 0 ? -1 : x.more;
 }
 
-/* One life of the command.  1: it ended as it should, 0: early, -1. */
+/* One life of the command.  1: it answered all, 0: not all, -1. */
 static int live(struct drain *d, struct fault *why)
 {
+    uint64_t unanswered = d->outcomes[OUTCOMES];
     int rc;
 
     d->closing = d->stop_ms > 0;
@@ -342,8 +343,10 @@ static int live(struct drain *d, struct fault *why)
     rc = loop(d, why);
     if (rc == 1 && d->count > 0 && exchange(d, why) < 0)
         rc = -1;
-    if (rc == 0 && !d->closing) {
-        msg_warn("--into: the command ended early (exit status %d)", into_exit_status(d->into));
+    unanswered = d->outcomes[OUTCOMES] - unanswered;
+    if (rc == 0 && (!d->closing || unanswered > 0)) {
+        msg_warn("--into: the command ended with exit status %d; %llu events were not answered",
+            into_exit_status(d->into), (unsigned long long)unanswered);
         rc = 1;
     }
     into_close(d->into);

@@ -104,7 +104,7 @@ struct exchange {
     int64_t due_ms; /* out: instant at which the next one is due; 0: none */
 };
 
-/* What a drain that died left behind is put back, and all that was deferred is due at once. */
+/* What a drain that died left behind is put back, and all but the held are due at once. */
 int store_drain_begin(struct store *s, int64_t now_ms, struct fault *why);
 
 /* Records the answers and hands out the next events, one person's in order. */

@@ -80,7 +80,7 @@ enum query {
     Q_DUE_NEXT,
     Q_DUE_SET,
     Q_OUT,
-    Q_WAKE_DEFERRED,
+    Q_WAKE_ALL,
     Q_WAKE_HELD,
     Q_LEFT,
     Q_DONE_ALL,

@@ -600,7 +600,7 @@ static int recover(struct sqlite *s, int64_t now_ms, struct fault *why)
         return -1;
     copy_frontier(&s->written, &s->now);
     if (put_back_again(s, now_ms, why) < 0 || put_back_fresh(s, now_ms, why) < 0 ||
-        sqlite_number(s, Q_WAKE_DEFERRED, &now_ms, 1, 0, &ignored, why) < 0)
+        sqlite_number(s, Q_WAKE_ALL, &now_ms, 1, 0, &ignored, why) < 0)
         return -1;
     move_mark(s, stored, true);
     if (write_frontier(s, why) < 0)
