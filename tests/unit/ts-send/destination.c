@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state machine, as scripts of what comes back.  One letter an exchange; a capital is a probe:
+ *   d delivered  r refused  5 a 500 (a new person each time)  p a 500 of always the same person
+ *   3 a 503  a a 401  n no connection  w a 503 with Retry-After 10 s  b a 429 with Retry-After 10 s
+ * and `.` lets enough time pass for the next request.  States after each: U up, S stopped.
+ */
+#include "destination.h"
+
+#include <ctype.h>
+
+#include "../../support/unit.h"
+
+static const struct {
+    const char *script, *states;
+    enum cause cause;
+} rows[] = {
+    {"ddd", "UUU", CAUSE_NONE},
+    {"33333", "UUUUS", CAUSE_OUTAGE},
+    {"3333d3333", "UUUUUUUUU", CAUSE_NONE},
+    {"3333r3333", "UUUUUUUUU", CAUSE_NONE},
+    {"55555", "UUUUS", CAUSE_OUTAGE},
+    {"pppppppppp", "UUUUUUUUUU", CAUSE_NONE},
+    {"p5p5p5p5", "UUUUUUUS", CAUSE_OUTAGE},
+    {"n", "S", CAUSE_OUTAGE},
+    {"a", "S", CAUSE_AUTH},
+    {"w", "S", CAUSE_OUTAGE},
+    {"bbbbbbb", "UUUUUUU", CAUSE_NONE},
+    {"a.A.A.D", "SSSSSSU", CAUSE_NONE},
+    {"a.N", "SSS", CAUSE_OUTAGE},
+    /* What was under way before the stop neither ends it nor prolongs it. */
+    {"adada", "SSSSS", CAUSE_AUTH},
+    {"a.Dd", "SSUU", CAUSE_NONE},
+    /* A refusal ends an outage, since events are judged again. */
+    {"n.R", "SSU", CAUSE_NONE},
+    {"rrrrrrrrrrrrrrrrrrrr", "UUUUUUUUUUUUUUUUUUUS", CAUSE_REFUSES},
+    {"rrrrrrrrrrrrrrrrrrrdr", "UUUUUUUUUUUUUUUUUUUUU", CAUSE_NONE},
+    {"rrrrrrrrrrrrrrrrrrrr.R.R.D", "UUUUUUUUUUUUUUUUUUUSSSSSSU", CAUSE_NONE},
+    {"rrrrrrrrrrrrrrrrrrrr.N.R", "UUUUUUUUUUUUUUUUUUUSSSSS", CAUSE_REFUSES},
+};
+
+static void come_back(struct destination *d, char c, int64_t now, uint64_t person)
+{
+    bool probe = isupper(c);
+    struct trouble t = {.probe = probe, .wait_ms = -1};
+
+    switch (tolower(c)) {
+    case 'd':
+        destination_delivered(d, probe);
+        return;
+    case 'r':
+        destination_refused(d, probe, now, 0);
+        return;
+    case 'n':
+        t.verdict = verdict_of(NET_UNSENT, 0);
+        break;
+    case 'a':
+        t.verdict = verdict_of(NET_OK, 401);
+        break;
+    case 'p':
+    case '5':
+        t.verdict = verdict_of(NET_OK, 500);
+        t.person = c == 'p' ? 1 : person;
+        break;
+    case 'b':
+        t.verdict = verdict_of(NET_OK, 429);
+        t.wait_ms = 10000;
+        break;
+    default:
+        t.verdict = verdict_of(NET_OK, 503);
+        t.wait_ms = c == 'w' ? 10000 : -1;
+    }
+    destination_trouble(d, &t, now, 0);
+}
+
+START_TEST(script)
+{
+    struct destination d;
+    int64_t now = 1000;
+    size_t n = strlen(rows[_i].script);
+
+    ck_assert_uint_eq(n, strlen(rows[_i].states));
+    destination_init(&d, &(struct backoff){500, 60000});
+    for (size_t i = 0; i < n; i++) {
+        char c = rows[_i].script[i];
+
+        if (c == '.')
+            now = d.next_ms;
+        if (isupper(c)) {
+            ck_assert(destination_open(&d, now));
+            destination_probe(&d);
+            ck_assert(!destination_open(&d, now));
+        }
+        if (c != '.')
+            come_back(&d, c, now, 100 + i);
+        ck_assert_msg((d.state == DESTINATION_UP) == (rows[_i].states[i] == 'U'), "%s: after %zu",
+            rows[_i].script, i + 1);
+    }
+    ck_assert_int_eq(d.cause, rows[_i].cause);
+}
+END_TEST
+
+START_TEST(waits_double)
+{
+    struct destination d;
+    int64_t now = 0;
+    static const int64_t waits[] = {500, 1000, 2000, 4000, 4000};
+
+    destination_init(&d, &(struct backoff){500, 4000});
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        struct trouble t = {.verdict = verdict_of(NET_OK, 404), .probe = i > 0, .wait_ms = -1};
+
+        if (i > 0)
+            destination_probe(&d);
+        /* The largest wait: 1 + (most - 1) % most. */
+        ck_assert_int_eq(destination_trouble(&d, &t, now, (uint64_t)waits[i] - 1),
+            i > 0 ? CHANGE_NONE : CHANGE_STOPPED);
+        ck_assert_int_eq(d.next_ms - now, waits[i]);
+        ck_assert(!destination_open(&d, d.next_ms - 1));
+        now = d.next_ms;
+        ck_assert(destination_open(&d, now));
+    }
+    ck_assert_int_eq(destination_delivered(&d, true), CHANGE_UP);
+    ck_assert(destination_open(&d, 0));
+}
+END_TEST
+
+START_TEST(retry_after_is_obeyed)
+{
+    struct destination d;
+    struct trouble t = {.verdict = verdict_of(NET_OK, 503), .wait_ms = 7000};
+
+    destination_init(&d, &(struct backoff){500, 4000});
+    destination_trouble(&d, &t, 100, 0);
+    ck_assert_int_eq(d.next_ms, 7100);
+    /* Another reply, of a request from before, asks for longer. */
+    t.wait_ms = 9000;
+    ck_assert_int_eq(destination_trouble(&d, &t, 200, 0), CHANGE_NONE);
+    ck_assert_int_eq(d.next_ms, 9200);
+    /* 429 makes the whole destination pause without calling it an outage. */
+    destination_init(&d, &(struct backoff){500, 4000});
+    t = (struct trouble){.verdict = verdict_of(NET_OK, 429), .wait_ms = 3000};
+    ck_assert_int_eq(destination_trouble(&d, &t, 100, 0), CHANGE_NONE);
+    ck_assert_int_eq(d.state, DESTINATION_UP);
+    ck_assert(!destination_open(&d, 3099));
+    ck_assert(destination_open(&d, 3100));
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+    tcase_add_loop_test(tc, script, 0, (int)(sizeof rows / sizeof *rows));
+    tcase_add_test(tc, waits_double);
+    tcase_add_test(tc, retry_after_is_obeyed);
+}
+UNIT_MAIN("destination", add)
