@@ -59,19 +59,33 @@ static void enrich_event(struct context *c, const struct event *e, struct buf *o
     buf_char(out, '\n');
 }
 
+/* The record of a line that is no event; it takes the same way as one that ts-read marked. */
+static void read_bad(struct context *c, struct slice line, const char *error, struct event *e)
+{
+    struct fault why;
+
+    c->not_understood++;
+    c->bad.len = 0;
+    event_print_bad(&c->bad, line, error);
+    if (event_read(c->reader, buf_all(&c->bad), e, &why) < 0)
+        abort();
+}
+
 void enrich_line(struct context *c, struct slice line, const char *bad, struct buf *out)
 {
     struct event e;
     struct fault why;
 
     c->lines++;
-    if (bad || event_read(c->reader, line, &e, &why) < 0) {
-        /* The record of a bad line takes the same way as one that ts-read marked. */
-        c->not_understood++;
-        c->bad.len = 0;
-        event_print_bad(&c->bad, line, bad ? bad : why.text);
-        if (event_read(c->reader, buf_all(&c->bad), &e, &why) < 0)
-            abort();
+    if (bad) {
+        read_bad(c, line, bad, &e);
+    } else if (event_read(c->reader, line, &e, &why) < 0) {
+        char *place = strstr(why.text, " at byte ");
+
+        /* Without the place: the same text for the same cause, so that reasons can be counted. */
+        if (place)
+            *place = '\0';
+        read_bad(c, line, why.text, &e);
     }
     enrich_event(c, &e, out);
 }

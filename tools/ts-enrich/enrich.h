@@ -105,6 +105,7 @@ static inline void put_quoted(
 {
     struct slice old = event_str(e, field);
 
+    d->gone &= ~EVENT_BIT(field); /* an earlier step may have taken it away */
     if (!old.p || !slice_eq(old, (struct slice){quoted.p + 1, quoted.n - 2}))
         draft_json(d, field, quoted);
 }

@@ -10,8 +10,8 @@ static void redact_hr(const struct event *e, struct context *c, struct draft *d)
     struct draft none;
     struct fault why;
 
-    if (!event_has(e, EV_HR) || d->set & EVENT_BIT(EV_HR))
-        return; /* the roster's was made without them */
+    if (!event_has(e, EV_HR) || (d->set | d->gone) & EVENT_BIT(EV_HR))
+        return; /* the roster's, which was made without them */
     if (event_read(c->hr_reader, event_json(e, EV_HR), &hr, &why) < 0) {
         draft_remove(d, EV_HR);
         return;

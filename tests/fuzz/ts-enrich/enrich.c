@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any line, with a site, a roster and --redact or without: one event comes out, with an id; going
+ * through once more changes nothing; ack and event_id stay what they were.
+ */
+#include "enrich.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char site_text[] =
+    "{\"zone\":\"America/New_York\",\"require_employee\":true,\"max_skew_s\":5,"
+    "\"punch\":{\"break_out\":null},\"devices\":{\"G\":{\"aliases\":[\"a\",\"1\"],"
+    "\"zone\":\"Europe/Berlin\",\"punch\":{\"check_in\":\"out\"},\"readers\":{\"1\":\"in\"}},"
+    "\"H\":{\"direction\":\"out\"}}}";
+static const char roster_text[] =
+    "person_id,card_no,employee_id,name\n1,100,E1,\"A \"\"B\"\"\"\n2,,E2,\n3,,E3,x\n3,,E4,y\n";
+
+static void check(bool fine)
+{
+    if (!fine)
+        abort();
+}
+
+static void silent(const char *text)
+{
+    (void)text;
+}
+
+/* A file without a name, under a path that can be opened. */
+static const char *file_of(const char *text, size_t n)
+{
+    static char path[64];
+    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+    check(fd >= 0 && write(fd, text, n) == (ssize_t)n);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return path;
+}
+
+static struct context *context_new(bool whole)
+{
+    struct context *c = mem_alloc(sizeof *c);
+    struct site *site = site_new();
+    struct fault why;
+
+    context_init(c);
+    if (whole) {
+        site_free(site);
+        site = site_load(file_of(site_text, sizeof site_text - 1), silent, &why);
+        check(site != NULL);
+        c->settings.device = SLICE("a");
+    } else {
+        check(names_add(&c->settings.redact, "name,card_no,x", &why) == 0);
+    }
+    context_use(c, site,
+        roster_load(
+            file_of(roster_text, sizeof roster_text - 1), &c->settings.redact, silent, &why));
+    check(c->roster != NULL);
+    return c;
+}
+
+static void check_line(struct context *c, struct slice line)
+{
+    static struct event_reader *reader;
+    struct buf first = {0}, second = {0};
+    struct event e, before;
+    struct fault why;
+
+    if (!reader)
+        reader = event_reader_new();
+    enrich_line(c, line, NULL, &first);
+    check(first.len > 0 && first.data[first.len - 1] == '\n' &&
+          memchr(first.data, '\n', first.len) == first.data + first.len - 1);
+    first.len--;
+    enrich_line(c, buf_all(&first), NULL, &second);
+    second.len--;
+    check(slice_eq(buf_all(&first), buf_all(&second)));
+    check(event_read(c->hr_reader, buf_all(&first), &e, &why) == 0);
+    check(event_str(&e, EV_EVENT_ID).n > 0);
+    if (event_read(reader, line, &before, &why) == 0) {
+        check(slice_eq(event_json(&before, EV_ACK), event_json(&e, EV_ACK)));
+        if (event_str(&before, EV_EVENT_ID).n > 0)
+            check(slice_eq(event_json(&before, EV_EVENT_ID), event_json(&e, EV_EVENT_ID)));
+    }
+    buf_free(&first);
+    buf_free(&second);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct context *whole, *plain;
+
+    if (memchr(data, '\n', size))
+        return 0; /* no line */
+    if (!whole) {
+        whole = context_new(true);
+        plain = context_new(false);
+    }
+    check_line(whole, (struct slice){(const char *)data, size});
+    check_line(plain, (struct slice){(const char *)data, size});
+    return 0;
+}
