@@ -51,8 +51,9 @@ static void take_status(struct reply *r, struct slice line)
     const char *p = memchr(line.p, ' ', line.n), *end = line.p + line.n;
     int status;
 
-    if (!p++)
+    if (!p)
         return;
+    p++;
     if (!digits(&p, end, 3, 3, &status) || status < 100)
         return;
     r->status = status;
