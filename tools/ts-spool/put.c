@@ -251,8 +251,12 @@ static int take_event(struct put *p, struct event *e, struct fault *why)
 
 static struct slice trim_end(struct slice line)
 {
-    while (line.n > 0 && strchr(" \t\r", line.p[line.n - 1]))
-        line.n--;
+    for (; line.n > 0; line.n--) {
+        char c = line.p[line.n - 1];
+
+        if (c != ' ' && c != '\t' && c != '\r')
+            break;
+    }
     return line;
 }
 

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define APPLICATION_ID 0x54735370 /* "TsSp" */
@@ -142,6 +142,16 @@ static int status_of(int code)
     }
 }
 
+/* SQLITE_FULL is said of the disk and of store_limit alike. */
+static int full_fault(struct sqlite *s, struct fault *why)
+{
+    struct statvfs disk;
+
+    if (s->limited && statvfs(s->path, &disk) == 0 && disk.f_bavail * disk.f_frsize > RESERVE_BYTES)
+        return fault_set(why, EX_IOERR, "%s: has reached its largest size", s->name);
+    return fault_set(why, EX_IOERR, "%s: the disk is full", s->name);
+}
+
 int sqlite_fault(struct sqlite *s, struct fault *why)
 {
     int code = sqlite3_extended_errcode(s->db), status = status_of(code);
@@ -156,10 +166,8 @@ int sqlite_fault(struct sqlite *s, struct fault *why)
     if ((code & 0xff) == SQLITE_CORRUPT)
         return fault_set(
             why, EX_IOERR, "%s: is damaged: keep it as it is and restore a copy", s->name);
-    if ((code & 0xff) == SQLITE_FULL && error != ENOSPC && error != EDQUOT)
-        return fault_set(why, status, "%s: has reached its largest size", s->name);
     if ((code & 0xff) == SQLITE_FULL)
-        return fault_set(why, status, "%s: the disk is full", s->name);
+        return full_fault(s, why);
     if (status == EX_CANTCREAT || (code & 0xff) == SQLITE_IOERR) {
         errno = error ? error : status == EX_CANTCREAT ? EROFS : EIO;
         return fault_errno(why, status, "%s: cannot write", s->name);
@@ -337,11 +345,15 @@ static int make_tables(struct sqlite *s, struct fault *why)
     return execute(s, text, why);
 }
 
+static char *folder_of(const char *path)
+{
+    return mem_text((struct slice){path, (size_t)(strrchr(path, '/') - path) + 1});
+}
+
 /* SQLite syncs the directory for the journal; this is for the store's own entry. */
 static void sync_directory(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = mem_text((struct slice){path, (size_t)(slash - path) + 1});
+    char *folder = folder_of(path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd >= 0) {
@@ -467,6 +479,17 @@ static int lock_drain(struct sqlite *s, struct fault *why)
     return rc;
 }
 
+/* Why a file could not be made.  SQLite tries to read it in the end and says that it is missing. */
+static int make_error(const char *path, int error)
+{
+    char *folder = folder_of(path);
+
+    if (error == ENOENT && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
+        error = errno;
+    free(folder);
+    return error;
+}
+
 static int open_file(struct sqlite *s, bool make, struct fault *why)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -477,8 +500,11 @@ static int open_file(struct sqlite *s, bool make, struct fault *why)
         return 0;
     error = s->db ? sqlite3_system_errno(s->db) : ENOMEM;
     errno = error ? error : EIO;
-    if (make)
+    if (make) {
+        errno = make_error(s->path, errno);
+
         return fault_errno(why, EX_CANTCREAT, "%s: cannot make the store", s->name);
+    }
     return fault_errno(
         why, errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: cannot open the store", s->name);
 }
@@ -514,6 +540,7 @@ static void sqlite_limit(struct store *store, int64_t bytes)
     char text[64];
     struct fault ignored;
 
+    s->limited = bytes > 0;
     snprintf(text, sizeof text, "PRAGMA max_page_count=%lld",
         (long long)(bytes > 0 ? bytes / s->page_bytes : INT32_MAX));
     execute(s, text, &ignored);

@@ -117,6 +117,7 @@ struct sqlite {
     sqlite3_stmt *query[QUERIES];
     int64_t delta[METAS]; /* to be added to the counters before commit */
     int64_t page_bytes;
+    bool limited;                 /* by store_limit */
     int lock_fd, watch_fd;        /* -1: none */
     struct frontier now, written; /* written.settled: what table done holds */
     struct flights flights;

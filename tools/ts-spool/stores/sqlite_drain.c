@@ -506,19 +506,24 @@ static void give_all(struct sqlite *s, struct exchange *x)
     }
 }
 
+/* After a transaction failed: everything as before it, and true when it is worth another try: what
+   was delivered has to be settled even on a full disk, the reserve is for that. */
+static bool try_again(struct sqlite *s)
+{
+    bool full = (sqlite3_errcode(s->db) & 0xff) == SQLITE_FULL;
+
+    sqlite_undo(s);
+    copy_frontier(&s->now, &s->written);
+    return full && sqlite_release_reserve(s);
+}
+
 int sqlite_exchange(struct store *store, struct exchange *x, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
 
-    while (transact(s, x, why) < 0) {
-        bool full = (sqlite3_errcode(s->db) & 0xff) == SQLITE_FULL;
-
-        sqlite_undo(s);
-        copy_frontier(&s->now, &s->written);
-        /* What was delivered has to be settled even on a full disk: the reserve is for that. */
-        if (!full || !sqlite_release_reserve(s))
+    while (transact(s, x, why) < 0)
+        if (!try_again(s))
             return -1;
-    }
     copy_frontier(&s->written, &s->now);
     give_all(s, x);
     return 0;
@@ -613,10 +618,9 @@ int sqlite_drain_begin(struct store *store, int64_t now_ms, struct fault *why)
     struct sqlite *s = (struct sqlite *)store;
     struct fault ignored;
 
-    if (recover(s, now_ms, why) < 0) {
-        sqlite_undo(s);
-        return -1;
-    }
+    while (recover(s, now_ms, why) < 0)
+        if (!try_again(s))
+            return -1;
     copy_frontier(&s->written, &s->now);
     sqlite_reserve(s, &ignored); /* without it a full disk is met earlier: at the next commit */
     return 0;
@@ -639,10 +643,9 @@ int sqlite_drain_end(struct store *store, bool *left, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
 
-    if (close_marks(s, left, why) < 0) {
-        sqlite_undo(s);
-        return -1;
-    }
+    while (close_marks(s, left, why) < 0)
+        if (!try_again(s))
+            return -1;
     copy_frontier(&s->written, &s->now);
     return 0;
 }
