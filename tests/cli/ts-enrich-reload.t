@@ -98,9 +98,9 @@ yes "$line" | head -n 400000 >many
 mkfifo slow
 spawn bash -c 'exec ts-enrich -c site.json <many >slow 2>err'
 enricher=$spawned
-spawn bash -c 'exec cat <slow >out'
+spawn bash -c 'exec cat <slow >loaded'
 reader=$spawned
-wait_for 10 test -s out # it listens to signals
+wait_for 10 test -s loaded # it listens to signals
 hups=0
 while kill -HUP "$enricher" 2>/dev/null; do
     hups=$((hups + 1))
@@ -110,5 +110,5 @@ is "$?" 0 "reloads under load: status 0"
 wait "$reader"
 [ "$hups" -gt 3 ] && [ "$(grep -c 'read again' err)" -gt 1 ]
 ok $? "there were some ($hups sent)"
-is "$(wc -l <out) $(sort -u out | wc -l)" "400000 1" "every line came out, all alike"
+is "$(wc -l <loaded) $(sort -u loaded | wc -l)" "400000 1" "every line came out, all alike"
 done_testing
