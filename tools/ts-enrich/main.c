@@ -309,9 +309,7 @@ int main(int argc, char **argv)
             got = -1;
             break;
         }
-    if (got < 0)
-        return msg_fault(&why);
-    status = got == 2 ? 0 : run(&j, argv + first);
+    status = got < 0 ? msg_fault(&why) : got == 2 ? 0 : run(&j, argv + first);
     line_writer_free(&j.out);
     context_free(&j.context);
     site_free(j.site);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* The site file: what is read, and what is said of mistakes. */
+#include "site.h"
+
+#include "../../support/unit.h"
+#include "files.h"
+
+static struct site *load(const char *text)
+{
+    struct fault why = {0};
+    struct site *site = site_load(file_of(slice_of(text)), remember, &why);
+
+    ck_assert_msg(site != NULL, "%s", why.text);
+    return site;
+}
+
+START_TEST(without_a_file)
+{
+    struct site *site = site_new();
+
+    ck_assert_ptr_null(site->zone);
+    ck_assert_ptr_null(site->roster);
+    ck_assert(!site->require_employee);
+    ck_assert_int_eq(site->max_skew_ms, 300000);
+    ck_assert_int_eq(site->punch[PUNCH_CHECK_IN], WAY_IN);
+    ck_assert_int_eq(site->punch[PUNCH_BREAK_OUT], WAY_OUT);
+    ck_assert_int_eq(site->punch[PUNCH_OVERTIME_OUT], WAY_OUT);
+    ck_assert_ptr_null(site_find(site, SLICE("x")));
+    site_free(site);
+}
+END_TEST
+
+START_TEST(a_whole_file)
+{
+    struct site *site = load("\xef\xbb\xbf// a comment\n{\"zone\":\"Asia/Manila\",/* */"
+                             "\"roster\":\"r.csv\",\"require_employee\":true,\"max_skew_s\":1.5,"
+                             "\"punch\":{\"check_in\":null,},\"devices\":{"
+                             "\"A\":{\"zone\":\"+05:30\",\"aliases\":[\"b\",\"c\"],"
+                             "\"direction\":\"out\",\"readers\":{\"1\":\"in\",\"\\u0032\":null},"
+                             "\"punch\":{\"check_out\":\"in\"}},\"\\u0042\":{},},}");
+    const struct device *a = site_find(site, SLICE("A")), *b = site_find(site, SLICE("B"));
+
+    ck_assert_str_eq(zone_name(site->zone), "Asia/Manila");
+    ck_assert_str_eq(site->roster + strlen("/proc/self/fd/"), "r.csv");
+    ck_assert(site->require_employee);
+    ck_assert_int_eq(site->max_skew_ms, 1500);
+    ck_assert_int_eq(site->punch[PUNCH_CHECK_IN], WAY_NONE);
+    ck_assert_int_eq(site->punch[PUNCH_CHECK_OUT], WAY_OUT);
+    ck_assert_uint_eq(site->device_count, 2);
+    ck_assert(a && b && a != b);
+    ck_assert_ptr_eq(site_find(site, SLICE("b")), a);
+    ck_assert_ptr_eq(site_find(site, SLICE("c")), a);
+    ck_assert_ptr_null(site_find(site, SLICE("d")));
+    ck_assert_str_eq(zone_name(a->zone), "+05:30");
+    ck_assert_int_eq(a->direction, WAY_OUT);
+    ck_assert_uint_eq(a->reader_count, 2);
+    ck_assert(slice_is(a->readers[1].reader, "2"));
+    ck_assert_int_eq(a->readers[1].way, WAY_NONE);
+    ck_assert_int_eq(a->punch[PUNCH_CHECK_OUT], WAY_IN);
+    ck_assert_int_eq(a->punch[PUNCH_CHECK_IN], WAY_UNSAID);
+    ck_assert_int_eq(b->direction, WAY_UNSAID);
+    ck_assert_ptr_null(b->zone);
+    site_free(site);
+}
+END_TEST
+
+START_TEST(many_devices)
+{
+    struct buf text = {0};
+    struct site *site;
+
+    buf_lit(&text, "{\"devices\":{");
+    for (int i = 0; i < 5000; i++)
+        buf_printf(&text, "\"D%d\":{\"aliases\":[\"a%d\",\"b%d\"]},", i, i, i);
+    buf_text(&text, "}}");
+    buf_char(&text, '\0');
+    site = load(text.data);
+    ck_assert_uint_eq(site->device_count, 5000);
+    ck_assert_ptr_eq(site_find(site, SLICE("b4999")), site_find(site, SLICE("D4999")));
+    ck_assert_ptr_ne(site_find(site, SLICE("b4999")), site_find(site, SLICE("D4998")));
+    site_free(site);
+    buf_free(&text);
+}
+END_TEST
+
+static const struct {
+    const char *text, *mistakes;
+} bad[] = {
+    {"{\n  \"devices\": {\n    \"A\": {\n      \"reader\": {}}}}",
+        "4:7: devices.A.reader: unknown key; did you mean \"readers\"?\n"},
+    {"{\"devices\":{\"A\":{\"qqqqqqqqq\":1}}}",
+        "1:18: devices.A.qqqqqqqqq: unknown key; known here are aliases, zone, direction, punch, "
+        "readers\n"},
+    {"{\"Zone\":\"UTC\"}", "1:2: Zone: unknown key; did you mean \"zone\"?\n"},
+    {"{\"rsoter\":\"x\"}", "1:2: rsoter: unknown key; did you mean \"roster\"?\n"},
+    {"{\"devices\":[]}", "1:2: devices: must be an object {…}, not array\n"},
+    {"{\"devices\":{\"A\":null}}", "1:13: devices.A: must be an object {…}, not null\n"},
+    {"{\"devices\":{\"A\":{\"readers\":{\"1\":\"in\",\"1\":\"in\"}}}}",
+        "1:38: devices.A.readers.1: is there twice; take one away\n"},
+    {"{\"devices\":{\"A\":{\"aliases\":[\"x\",7,\"\"]},\"B\":{\"aliases\":[\"x\"]}}}",
+        "1:18: devices.A.aliases: must be a string, not uint\n"
+        "1:18: devices.A.aliases: must not be empty or hold a NUL\n"
+        "1:45: devices.B.aliases: \"x\" is a name or alias of device A already\n"},
+    {"{\"zone\":\"\",\"roster\":\"a\\u0000b\",\"max_skew_s\":1e300}",
+        "1:2: zone: must not be empty or hold a NUL\n"
+        "1:12: roster: must not be empty or hold a NUL\n"
+        "1:32: max_skew_s: must be a number of seconds from 0 to 1000000000\n"},
+    {"{\"zone\":\"UTC\",\"zone\":\"UTC\"}", "1:15: zone: is there twice; take one away\n"},
+    {"7", "1:1: must be an object {…}, not uint\n"},
+};
+
+START_TEST(mistakes)
+{
+    struct fault why = {0};
+
+    ck_assert_ptr_null(site_load(file_of(slice_of(bad[_i].text)), remember, &why));
+    ck_assert_str_eq(remembered(), bad[_i].mistakes);
+    ck_assert_int_eq(why.status, EX_CONFIG);
+}
+END_TEST
+
+static const char *const no_json[] = {"", "{", "{\"zone\":}", "{} x", "{'a':1}"};
+
+START_TEST(not_json)
+{
+    struct fault why = {0};
+
+    ck_assert_ptr_null(site_load(file_of(slice_of(no_json[_i])), remember, &why));
+    ck_assert(strstr(why.text, "not JSON: "));
+    ck_assert_int_eq(why.status, EX_CONFIG);
+}
+END_TEST
+
+START_TEST(not_there)
+{
+    struct fault why = {0};
+
+    ck_assert_ptr_null(site_load("/nonexistent/site.json", remember, &why));
+    ck_assert_int_eq(why.status, EX_NOINPUT);
+    ck_assert_ptr_null(site_load("/dev/zero", remember, &why));
+    ck_assert(strstr(why.text, "longer than"));
+}
+END_TEST
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, without_a_file);
+    tcase_add_test(tc, a_whole_file);
+    tcase_add_test(tc, many_devices);
+    tcase_add_loop_test(tc, mistakes, 0, COUNT(bad));
+    tcase_add_loop_test(tc, not_json, 0, COUNT(no_json));
+    tcase_add_test(tc, not_there);
+}
+
+UNIT_MAIN("site", add_tests)
