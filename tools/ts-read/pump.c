@@ -262,7 +262,7 @@ static void add_device(struct stream *s, struct draft *draft)
 
 static void add_origin(struct stream *s, struct draft *draft)
 {
-    if (s->kind != STREAM_BODY && s->kind != STREAM_PEER) {
+    if (s->kind < STREAM_PEER) {
         s->origin.len = s->origin_bytes;
         json_int(&s->origin, (int64_t)s->number);
         buf_char(&s->origin, '"');
@@ -356,7 +356,7 @@ struct stream *stream_open(struct pump *p, const struct stream_config *config)
     json_text(&s->device, p->config.device ? p->config.device : config->device);
     s->fallback_device = !p->config.device;
     json_text(&s->origin, config->origin);
-    if (s->kind == STREAM_FILE || s->kind == STREAM_PIPE)
+    if (s->kind < STREAM_PEER)
         s->origin.data[s->origin.len - 1] = ':';
     s->origin_bytes = s->origin.len;
     s->format = p->config.format ? p->config.format : config->format;
@@ -398,7 +398,7 @@ char *stream_room(struct stream *s, size_t n)
 void stream_added(struct stream *s, size_t n)
 {
     s->to += n;
-    if (s->kind == STREAM_PEER || s->kind == STREAM_BODY) {
+    if (s->kind >= STREAM_PEER) {
         s->received[0] = '"';
         s->received_bytes = clock_print_utc_ms(s->received + 1, clock_now_ms()) + 2;
         s->received[s->received_bytes - 1] = '"';
@@ -491,7 +491,7 @@ static void unknown_record(struct stream *s, struct slice in)
     struct slice record = in;
     size_t used = in.n;
 
-    if (s->kind == STREAM_PEER && frame_line(NULL, in, s->ended, &used, &record) == FRAME_SKIP) {
+    if (s->kind != STREAM_BODY && frame_line(NULL, in, s->ended, &used, &record) == FRAME_SKIP) {
         advance(s, used, newlines(in.p, used));
         return;
     }
@@ -517,7 +517,7 @@ static int find_format(struct stream *s, struct fault *why)
     format = format_sniff(head, whole);
     if (format)
         return use_format(s, format, why) < 0 ? -1 : 1;
-    if (s->kind == STREAM_PEER || (s->kind == STREAM_BODY && s->ended)) {
+    if (s->kind >= STREAM_TAIL && (s->kind != STREAM_BODY || s->ended)) {
         unknown_record(s, in);
         return 0;
     }

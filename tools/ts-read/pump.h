@@ -46,7 +46,8 @@ void pump_report(const struct pump *p);
 enum stream_kind {
     STREAM_FILE, /* no format fits: a fault; format is told from 4 KiB, or the end */
     STREAM_PIPE, /* the same, told as soon as a whole line is there */
-    STREAM_PEER, /* live; a line that fits no format is a record that is not understood */
+    STREAM_TAIL, /* a file that grows; a line that fits no format is a record not understood */
+    STREAM_PEER, /* live; likewise; records have no numbers */
     STREAM_BODY, /* live; what fits no format is one record; records have no numbers */
 };
 

@@ -70,7 +70,7 @@ static void begin_stream(struct follow *f)
     stream_close(f->stream);
     track_drop(f->track);
     f->track = sink_receipts(f->env->sink) ? track_new(TRACK_REPEAT, f->number) : NULL;
-    config.kind = STREAM_PIPE;
+    config.kind = STREAM_TAIL;
     config.track = f->track;
     f->stream = stream_open(f->env->pump, &config);
     f->full = f->ended = false;
@@ -97,8 +97,10 @@ static void take_file(struct follow *f, int fd)
 static int open_path(struct follow *f, int *fd, struct fault *why)
 {
     struct stat st;
+    bool fifo = stat(f->path, &st) == 0 && S_ISFIFO(st.st_mode);
 
-    *fd = open(f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    /* A FIFO also for writing: so it never ends while writers come and go. */
+    *fd = open(f->path, (fifo ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     if (*fd < 0 && (errno == ENOENT || errno == EACCES || errno == ENOTDIR)) {
         if (!f->said_missing && f->fd < 0)
             msg_warn("%s: %s: waiting for it", f->path, strerror(errno));
@@ -109,16 +111,10 @@ static int open_path(struct follow *f, int *fd, struct fault *why)
         return fault_errno(why, EX_NOINPUT, "%s: cannot open", f->path);
     f->said_missing = false;
     f->fifo = S_ISFIFO(st.st_mode);
-    if (f->fifo) { /* also for writing: so it never ends while writers come and go */
-        close(*fd);
-        *fd = open(f->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-        if (*fd < 0)
-            return fault_errno(why, EX_NOINPUT, "%s: cannot open", f->path);
-    } else if (!S_ISREG(st.st_mode)) {
-        close(*fd);
-        return fault_set(why, EX_NOINPUT, "%s: cannot be followed", f->path);
-    }
-    return 0;
+    if (f->fifo || S_ISREG(st.st_mode))
+        return 0;
+    close(*fd);
+    return fault_set(why, EX_NOINPUT, "%s: cannot be followed", f->path);
 }
 
 /* ---- going on from a checkpoint ---- */
