@@ -128,13 +128,14 @@ is "$(jq -R -r 'fromjson? | "\(.event_id) \(.ambiguous)"' arrived | awk '$2 != "
     END { for (i in n) if (n[i] > 1) bad++; print bad + 0 }')" 0 \
     "and what arrived again was marked as ambiguous"
 
-# --- system calls that fail
+# --- system calls that fail (each of them with TS_FULL=1)
 
 if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
-    lost=0 faults=0
+    lost=0 faults=0 step=4
+    [ -n "${TS_FULL:-}" ] && step=1
     for fault in fdatasync:error=EIO pwrite64:error=ENOSPC pwrite64:error=EIO ftruncate:error=EIO \
         openat:error=EMFILE; do
-        for ((k = 1; k < 60; k += 4)); do
+        for ((k = 1; k < 99; k += step)); do
             rm -f fail.db*
             ts-spool put fail.db <three >/dev/null
             events 4 9 | strace -f -qq -o trace -e "trace=${fault%%:*}" -e "inject=$fault:when=$k" \

@@ -215,14 +215,17 @@ static bool settle_now(const struct drain *d, int64_t now)
                                now - d->first_ms >= SETTLE_MS);
 }
 
-/* Whether it is worth a transaction: enough of the window is free, and there may be something. */
+/* Whether enough of the window is free to be worth a transaction. */
+static bool may_fetch(const struct drain *d)
+{
+    unsigned free = allowed(d), enough = down(d) ? DOWN_WINDOW / 4 : d->config.window / 4;
+
+    return free > 0 && free >= enough;
+}
+
 static bool fetch_now(const struct drain *d, int64_t now)
 {
-    unsigned free = allowed(d), enough = d->config.window / 4;
-
-    if (down(d))
-        enough = DOWN_WINDOW / 4;
-    return free > 0 && free >= enough && (d->look || now >= d->look_ms);
+    return (d->look || now >= d->look_ms) && may_fetch(d);
 }
 
 /* ---- the loop ---- */
@@ -268,9 +271,9 @@ static int timeout_of(const struct drain *d, int64_t now)
 
     if (d->count > 0)
         lower(&timeout_ms, d->first_ms + SETTLE_MS - now);
-    if (!d->closing)
-        lower(&timeout_ms, d->look_ms > now || into_room(d->into) ? d->look_ms - now : LOOK_MS);
-    if (!d->closing && down(d) && d->probe_ms > now)
+    if (may_fetch(d))
+        lower(&timeout_ms, d->look ? 0 : d->look_ms - now);
+    else if (!d->closing && down(d) && d->probe_ms > now)
         lower(&timeout_ms, d->probe_ms - now);
     if (d->stop_ms > 0)
         lower(&timeout_ms, d->stop_ms - now);

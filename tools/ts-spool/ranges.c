@@ -37,6 +37,8 @@ static void insert(struct ranges *r, size_t n, uint64_t first, uint64_t last)
 
 static void drop(struct ranges *r, size_t from, size_t to)
 {
+    if (from == to)
+        return;
     memmove(r->at + from, r->at + to, (r->count - to) * sizeof *r->at);
     r->count -= to - from;
 }
