@@ -132,7 +132,8 @@ for line in sys.stdin:
     who = e.get("person_id", e.get("card_no", "")).strip(" ")
     if not who:
         who = "\x1f".join(str(e.get(k, "")) for k in ("reader", "code", "serial_no"))
-    print(passage_id(e["device_id"], who, (e.get("local_time") or e["time"])[:19]))
+    clock = (e.get("local_time") or e["time"])[:19].replace(" ", "T")
+    print(passage_id(e["device_id"], who, clock))
 PY
 is "$(python3 "$T/recipe.py" <"$T/vectors")" "$(cut -d ' ' -f 1 "$T/vectors")" \
     "the recipe in Python gives them too"
