@@ -68,7 +68,9 @@ struct http {
     size_t by_fd_room;
     size_t bodies_bytes;
     struct buf token;
+    bool asked; /* a request became whole since serve() looked last */
     bool stopping, failed;
+    bool fresh; /* a body became whole that was not looked at yet */
     struct fault why;
 };
 
@@ -304,6 +306,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *mhd, const char 
     }
     MHD_suspend_connection(mhd);
     c->suspended = true;
+    h->fresh = true;
     enter(c, PHASE_FEED, h->env->answer_ms);
     return MHD_YES;
 }
@@ -517,6 +520,7 @@ static bool serve(struct http *h)
     bool fed = false, full = false;
     struct conn *c, *next;
 
+    h->fresh = false;
     for (c = h->first; c && !h->failed; c = c->next) {
         if (c->phase != PHASE_FEED)
             continue;
@@ -659,6 +663,7 @@ static enum source_state http_run(void *state, struct fault *why)
     busy = accept_peers(h);
     busy = look_at_heads(h) || busy;
     MHD_run(h->daemon);
+    h->asked = false;
     full = serve(h);
     if (h->failed || sink_fault(h->env->sink)) {
         *why = h->failed ? h->why : *sink_fault(h->env->sink);
@@ -668,7 +673,7 @@ static enum source_state http_run(void *state, struct fault *why)
     MHD_run(h->daemon); /* what was resumed just now */
     if (h->stopping && !h->first)
         return SOURCE_END;
-    return busy ? SOURCE_MORE : full ? SOURCE_FULL : SOURCE_WAIT;
+    return busy || h->fresh ? SOURCE_MORE : full ? SOURCE_FULL : SOURCE_WAIT;
 }
 
 static nfds_t http_poll(void *state, bool room, struct pollfd *fds, int *timeout_ms)
