@@ -68,7 +68,6 @@ struct http {
     size_t by_fd_room;
     size_t bodies_bytes;
     struct buf token;
-    bool asked; /* a request became whole since serve() looked last */
     bool stopping, failed;
     bool fresh; /* a body became whole that was not looked at yet */
     struct fault why;
@@ -663,7 +662,6 @@ static enum source_state http_run(void *state, struct fault *why)
     busy = accept_peers(h);
     busy = look_at_heads(h) || busy;
     MHD_run(h->daemon);
-    h->asked = false;
     full = serve(h);
     if (h->failed || sink_fault(h->env->sink)) {
         *why = h->failed ? h->why : *sink_fault(h->env->sink);
