@@ -352,6 +352,9 @@ static int live(struct drain *d, struct fault *why)
             into_exit_status(d->into), (unsigned long long)unanswered);
         rc = 1;
     }
+    if (into_strays(d->into) > 0)
+        msg_warn("--into: %llu lines of the command were receipts of nothing that was outstanding",
+            (unsigned long long)into_strays(d->into));
     into_close(d->into);
     d->into = NULL;
     return rc < 0 ? -1 : rc == 0;

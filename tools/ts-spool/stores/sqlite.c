@@ -59,6 +59,7 @@ static const char *const meta_keys[METAS] = {
     ") OR EXISTS(SELECT 1 FROM exception l WHERE l.person=" person " AND l.due>=0 AND l.seq<" seq  \
     "))"
 
+/* The states in these texts are those of the enum in sqlite.h: 1 is EX_HELD. */
 static const char *const sql[QUERIES] = {
     [Q_BEGIN] = "BEGIN",
     [Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -97,7 +98,7 @@ static const char *const sql[QUERIES] = {
     [Q_WAKE_ALL] = "UPDATE exception SET due=?1 WHERE due>?1 AND state<>1",
     [Q_WAKE_HELD] = "UPDATE exception SET due=?1 WHERE due>?1 AND state=1",
     [Q_LEFT] = "SELECT 1 FROM exception x WHERE x.due>=0 AND x.state<>1 AND NOT EXISTS("
-               "SELECT 1 FROM exception h WHERE h.person=x.person AND h.state=1 AND h.seq<x.seq)"
+               "SELECT 1 FROM exception h WHERE h.person=x.person AND +h.state=1 AND h.seq<x.seq)"
                " LIMIT 1",
     [Q_DONE_ALL] = "SELECT first, last FROM done ORDER BY first",
     [Q_DONE_ADD] = "INSERT OR REPLACE INTO done(first, last) VALUES(?1, ?2)",
