@@ -89,7 +89,7 @@ const char *event_key(enum event_field field)
 }
 
 /* p has KEY_BYTES_MAX readable bytes, whatever stands behind the key. */
-static enum event_field find_field(const char *p, size_t n)
+static inline enum event_field find_field(const char *p, size_t n)
 {
     struct words w;
 
@@ -118,38 +118,39 @@ enum event_field event_field_of(struct slice key)
 
 /* ---- writing: each member with a comma before it; the first comma becomes the brace ---- */
 
-static void write_field(struct buf *out, const struct draft *d, unsigned f)
+#define LEAD_BYTES sizeof table.lead[0]
+
+/* Writes one field at p, which has room for it if it is JSON, and LEAD_BYTES more.  A string makes
+   room for itself, and for `after` bytes behind it. */
+static char *write_field(struct buf *out, char *p, const struct draft *d, unsigned f, size_t after)
 {
     struct slice value = d->value[f];
-    char *p = buf_room(out, sizeof table.lead[f] + value.n);
 
-    memcpy(p, table.lead[f], sizeof table.lead[f]);
+    memcpy(p, table.lead[f], LEAD_BYTES);
     p += table.lead_bytes[f];
-    out->len += table.lead_bytes[f];
-    if (!(d->json & EVENT_BIT(f))) {
-        json_str(out, value);
-        return;
-    }
-    memcpy(p, value.p, value.n);
-    out->len += value.n;
+    if (d->json & EVENT_BIT(f))
+        return mempcpy(p, value.p, value.n);
+    out->len = (size_t)(p - out->data);
+    json_str(out, value);
+    return buf_room(out, after);
 }
 
-/* Writes the fields of `pending` below `limit`; returns those left. */
-static uint64_t write_pending(
-    struct buf *out, const struct draft *d, uint64_t pending, unsigned limit)
+/* Bytes that the fields set take at most, not counting strings. */
+static size_t room_of(const struct draft *d)
 {
-    for (; pending; pending &= pending - 1) {
-        unsigned f = (unsigned)__builtin_ctzll(pending);
+    size_t room = LEAD_BYTES;
 
-        if (f >= limit)
-            break;
-        write_field(out, d, f);
+    for (uint64_t set = d->set; set; set &= set - 1) {
+        unsigned f = (unsigned)__builtin_ctzll(set);
+
+        room += LEAD_BYTES + (d->json & EVENT_BIT(f) ? d->value[f].n : 0);
     }
-    return pending;
+    return room;
 }
 
-static void finish_object(struct buf *out, size_t start)
+static void finish_object(struct buf *out, size_t start, char *p)
 {
+    out->len = (size_t)(p - out->data);
     if (out->len == start)
         buf_char(out, '{');
     else
@@ -159,53 +160,62 @@ static void finish_object(struct buf *out, size_t start)
 
 void draft_print(struct buf *out, const struct draft *d)
 {
-    size_t start = out->len;
+    size_t start = out->len, room;
+    char *p;
 
     if (!table.ready)
         table_fill();
-    write_pending(out, d, d->set, EVENT_FIELDS);
-    finish_object(out, start);
+    room = room_of(d);
+    p = buf_room(out, room);
+    for (uint64_t set = d->set; set; set &= set - 1)
+        p = write_field(out, p, d, (unsigned)__builtin_ctzll(set), room);
+    finish_object(out, start, p);
 }
 
 /* Unchanged members that stand side by side in the line are copied in one piece. */
-static void write_run(struct buf *out, const struct event *e, size_t from, size_t to)
+static inline char *write_run(char *p, const struct event *e, size_t from, size_t to)
 {
     if (from == to)
-        return;
-    buf_char(out, ',');
-    buf_add(out, e->line.p + from, to - from);
+        return p;
+    *p++ = ',';
+    return mempcpy(p, e->line.p + from, to - from);
 }
 
 void event_write(struct buf *out, const struct event *e, const struct draft *d)
 {
     uint64_t touched = d->set | d->gone | EVENT_BIT(EVENT_DROPPED), fresh = d->set;
     size_t start = out->len, from = e->count ? e->member[0].start : 0, to = from; /* the run */
+    size_t room = room_of(d) + e->line.n + 2;
+    char *p = buf_room(out, room);
 
     for (uint64_t set = d->set; set; set &= set - 1)
         if (e->field[__builtin_ctzll(set)])
             fresh &= ~(set & -set);
-    buf_room(out, e->line.n + 512);
     for (const struct event_member *m = e->member, *end = m + e->count; m < end; m++) {
-        bool insert = m->field < EVENT_FIELDS && fresh & (EVENT_BIT(m->field) - 1);
+        uint64_t bit = EVENT_BIT(m->field);
+        bool insert = m->field < EVENT_FIELDS && fresh & (bit - 1);
 
-        if (insert || touched & EVENT_BIT(m->field)) {
-            write_run(out, e, from, to);
-            from = to = m->start;
-        }
-        if (insert)
-            fresh = write_pending(out, d, fresh, m->field);
-        if (!(touched & EVENT_BIT(m->field))) {
+        if (!insert && !(touched & bit)) {
             to = m->end;
             continue;
         }
-        if (d->set & EVENT_BIT(m->field))
-            write_field(out, d, m->field);
+        p = write_run(p, e, from, to);
+        from = to = m->start;
+        for (; insert && fresh & (bit - 1); fresh &= fresh - 1)
+            p = write_field(out, p, d, (unsigned)__builtin_ctzll(fresh), room);
+        if (!(touched & bit)) {
+            to = m->end;
+            continue;
+        }
+        if (d->set & bit)
+            p = write_field(out, p, d, m->field, room);
         if (m + 1 < end)
             from = to = m[1].start;
     }
-    write_run(out, e, from, to);
-    write_pending(out, d, fresh, EVENT_FIELDS);
-    finish_object(out, start);
+    p = write_run(p, e, from, to);
+    for (; fresh; fresh &= fresh - 1)
+        p = write_field(out, p, d, (unsigned)__builtin_ctzll(fresh), room);
+    finish_object(out, start, p);
 }
 
 unsigned event_drop(const struct event *e, const struct slice *names, unsigned count)
@@ -316,14 +326,19 @@ static int index_members(struct event_reader *r, struct event *e, struct fault *
     yyjson_obj_foreach(e->root, i, max, key, val)
     {
         const char *text = unsafe_yyjson_get_str(key);
-        size_t n = unsafe_yyjson_get_len(key), start = (size_t)(text - r->scratch) - 1, closing;
+        size_t n = unsafe_yyjson_get_len(key), start = (size_t)(text - r->scratch) - 1, after;
 
         m->start = (uint32_t)start;
         m->field = find_field(text, n);
         /* A quote in a key stands behind a backslash, and our keys have neither: what is a quote at
            the key's length is its end.  Other keys are walked through. */
-        closing = m->field < EVENT_FIELDS && e->line.p[start + 1 + n] == '"' ? n : 0;
-        m->value = value_start(e->line, start + 1 + closing);
+        after = start + 1 + n;
+        if (m->field == EVENT_FIELDS || e->line.p[after] != '"')
+            m->value = value_start(e->line, start + 1);
+        else if (e->line.p[after + 1] == ':' && e->line.p[after + 2] > ' ')
+            m->value = (uint32_t)after + 2;
+        else
+            m->value = value_start(e->line, after);
         if (m > r->member)
             m[-1].end = value_end(e->line, start);
         if (m->field < EVENT_FIELDS) {

@@ -2,10 +2,9 @@
 /* UUID version 8 from a wall clock and libuuid's SHA-1 name hash. */
 #include "identity.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <uuid/uuid.h>
-
-#include "clock.h"
 
 #define UNIT_SEPARATOR '\x1f'
 #define NAME_BYTES 512
@@ -26,9 +25,10 @@ static void name_hash(unsigned char octets[16], struct slice name, const struct 
 static void assemble(
     struct identity *id, struct slice name, int64_t ms, const struct identity_hash *key)
 {
+    uint64_t first = htobe64((uint64_t)ms << 16);
+
     name_hash(id->octets, name, key);
-    for (int i = 5; i >= 0; i--, ms >>= 8)
-        id->octets[i] = (unsigned char)(ms & 0xff);
+    memcpy(id->octets, &first, 6);
     id->octets[6] = (unsigned char)((id->octets[6] & 0x0f) | 0x80);
     id->octets[8] = (unsigned char)((id->octets[8] & 0x3f) | 0x80);
 }
@@ -85,20 +85,13 @@ static void of_raw(struct identity *id, const struct event *e, const struct iden
     identity_of_bytes(id, e->line, key);
 }
 
-void identity_of(struct identity *id, const struct event *e, struct slice device,
-    const struct identity_hash *key)
+void identity_at(struct identity *id, const struct event *e, struct slice device,
+    struct slice clock, const struct clock_time *t, const struct identity_hash *key)
 {
-    struct slice clock = event_str(e, EV_LOCAL_TIME), who = slice_trim(event_str(e, EV_PERSON_ID));
+    struct slice who = slice_trim(event_str(e, EV_PERSON_ID));
     struct buf other = {0};
-    struct clock_time t;
     char canonical[CLOCK_TEXT];
 
-    if (!clock.p)
-        clock = event_str(e, EV_TIME);
-    if (event_has(e, EV_ERROR) || !clock.p || !clock_parse(clock, &t) || t.whole_bytes == 0) {
-        of_raw(id, e, key);
-        return;
-    }
     if (!device.p)
         device = event_str(e, EV_DEVICE_ID);
     if (who.n == 0)
@@ -107,12 +100,26 @@ void identity_of(struct identity *id, const struct event *e, struct slice device
         other_who(&other, e);
         who = buf_all(&other);
     }
-    clock.n = t.whole_bytes;
+    clock.n = t->whole_bytes;
     /* Other spellings that clock_parse takes (a space, `t`, second 60) are the same moment. */
     if (clock.p[10] != 'T' || clock.p[17] == '6')
-        clock = (struct slice){canonical, clock_print_local(canonical, t.local_s, 0)};
-    identity_make(id, device, who, clock, t.local_s, key);
+        clock = (struct slice){canonical, clock_print_local(canonical, t->local_s, 0)};
+    identity_make(id, device, who, clock, t->local_s, key);
     buf_free(&other);
+}
+
+void identity_of(struct identity *id, const struct event *e, struct slice device,
+    const struct identity_hash *key)
+{
+    struct slice clock = event_str(e, EV_LOCAL_TIME);
+    struct clock_time t;
+
+    if (!clock.p)
+        clock = event_str(e, EV_TIME);
+    if (event_has(e, EV_ERROR) || !clock.p || !clock_parse(clock, &t) || t.whole_bytes == 0)
+        of_raw(id, e, key);
+    else
+        identity_at(id, e, device, clock, &t, key);
 }
 
 void identity_print(const struct identity *id, char out[IDENTITY_TEXT])

@@ -9,6 +9,7 @@
 #ifndef TS_IDENTITY_H
 #define TS_IDENTITY_H
 
+#include "clock.h"
 #include "event.h"
 
 #define IDENTITY_NAMESPACE "6c1f2b0e-5a43-5f0d-9f4e-1d3c7a9b8e20"
@@ -32,6 +33,11 @@ void identity_make(struct identity *id, struct slice device, struct slice who, s
    `error` or without a clock is told by the SHA-1 of its raw bytes, with zeros for the time. */
 void identity_of(struct identity *id, const struct event *e, struct slice device,
     const struct identity_hash *key);
+
+/* The same for an event without `error`, whose clock (local_time, else time) the caller has parsed
+   already; its whole_bytes are not 0. */
+void identity_at(struct identity *id, const struct event *e, struct slice device,
+    struct slice clock, const struct clock_time *t, const struct identity_hash *key);
 
 /* Of a record that could not be understood. */
 void identity_of_bytes(struct identity *id, struct slice bytes, const struct identity_hash *key);

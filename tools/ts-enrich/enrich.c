@@ -41,11 +41,18 @@ void context_use(struct context *c, const struct site *site, const struct roster
     c->last_known = false;
 }
 
+void context_read(struct context *c, const struct event *e)
+{
+    c->local = event_str(e, EV_LOCAL_TIME);
+    c->has_clock = c->local.p && clock_parse(c->local, &c->clock) && c->clock.whole_bytes > 0;
+}
+
 static void enrich_event(struct context *c, const struct event *e, struct buf *out)
 {
     struct draft d;
 
     draft_reset(&d);
+    context_read(c, e);
     c->device = NULL;
     c->device_id = SLICE_NONE;
     c->resolved = false;

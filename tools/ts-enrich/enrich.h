@@ -37,6 +37,11 @@ struct context {
     const struct site *site;
     const struct roster *roster; /* NULL: none */
 
+    /* The event's local_time, read once for all steps. */
+    struct slice local;
+    struct clock_time clock;
+    bool has_clock; /* `clock` holds it, with its time of day */
+
     /* What the steps found out about the event in hand. */
     const struct device *device; /* NULL: not in the site file */
     struct slice device_id;      /* canonical; SLICE_NONE: none */
@@ -74,6 +79,9 @@ void context_free(struct context *c);
 
 /* Works with these from the next event on; both stay the caller's. */
 void context_use(struct context *c, const struct site *site, const struct roster *roster);
+
+/* Reads what several steps need of an event; enrich_line does it by itself. */
+void context_read(struct context *c, const struct event *e);
 
 /* Appends what becomes of one line, with its newline.  `bad` is what is wrong with the line already
    ("too long"), or NULL. */

@@ -66,19 +66,18 @@ static bool is_canonical(struct slice text)
 }
 
 /* Into c->time, in quotes; returns its length. */
-static size_t print_time(
-    struct context *c, struct slice text, const struct clock_time *t, int32_t offset_s)
+static size_t print_time(struct context *c, int32_t offset_s)
 {
     char *p = c->time;
     size_t n;
 
     *p++ = '"';
-    if (is_canonical(text) && c->offset[0] && c->offset_s == offset_s) {
-        memcpy(p, text.p, 19);
+    if (is_canonical(c->local) && c->offset[0] && c->offset_s == offset_s) {
+        memcpy(p, c->local.p, 19);
         memcpy(p + 19, c->offset, 6);
         p += 25;
     } else {
-        n = clock_print_zoned(p, t->local_s, t->ms, offset_s);
+        n = clock_print_zoned(p, c->clock.local_s, c->clock.ms, offset_s);
         p += n;
         c->offset[0] = '\0';
         if (p[-1] != 'Z')
@@ -89,15 +88,15 @@ static size_t print_time(
     return (size_t)(p - c->time);
 }
 
-static void resolve(const struct event *e, struct context *c, struct draft *d, struct slice text,
-    const struct clock_time *t)
+static void resolve(const struct event *e, struct context *c, struct draft *d)
 {
+    const struct clock_time *t = &c->clock;
     int32_t offset_s;
 
     set_note(e, c, d, zone_offset(zone_of(c), t->local_s, &offset_s));
     c->resolved = true;
     c->instant_ms = (t->local_s - offset_s) * 1000 + t->ms;
-    put_quoted(e, d, EV_TIME, (struct slice){c->time, print_time(c, text, t, offset_s)});
+    put_quoted(e, d, EV_TIME, (struct slice){c->time, print_time(c, offset_s)});
 }
 
 /* `time` as it came, where nothing better can be had. */
@@ -115,19 +114,13 @@ static bool take_time(const struct event *e, struct context *c)
 
 void step_when(const struct event *e, struct context *c, struct draft *d)
 {
-    struct slice local = event_str(e, EV_LOCAL_TIME);
-    struct clock_time t;
-    bool unset, have_local = local.p && clock_parse(local, &t) && t.whole_bytes > 0;
-
     c->note = event_str(e, EV_TIME_NOTE);
-    unset = slice_is(c->note, "clock_unset");
-    if (unset || (have_local && t.local_s < FIRST_TRUE_S)) {
-        unset_clock(e, c, d, !have_local);
-    } else if (have_local && zone_of(c)) {
-        resolve(e, c, d, local, &t);
-    } else if (!take_time(e, c) && have_local) {
+    if (slice_is(c->note, "clock_unset") || (c->has_clock && c->clock.local_s < FIRST_TRUE_S))
+        unset_clock(e, c, d, !c->has_clock);
+    else if (c->has_clock && zone_of(c))
+        resolve(e, c, d);
+    else if (!take_time(e, c) && c->has_clock)
         count_zoneless(c);
-    } else if (!c->resolved && event_has(e, EV_LOCAL_TIME)) {
+    else if (!c->resolved && event_has(e, EV_LOCAL_TIME))
         PUT(e, d, EV_ERROR, "local_time: not a time like 2026-05-04T06:35:30");
-    }
 }

@@ -162,6 +162,7 @@ START_TEST(steps)
 
     ck_assert_int_eq(event_read(c.reader, slice_of(rows[_i].line), &e, &why), 0);
     draft_reset(&d);
+    context_read(&c, &e);
     c.device = b->device ? site_find(site, slice_of(b->device)) : NULL;
     c.resolved = b->instant_s != 0;
     c.instant_ms = b->instant_s * 1000;
@@ -193,6 +194,7 @@ START_TEST(findings)
                                "\"local_time\":\"2026-05-04T06:35:30.5\"}"),
                          &e, &why),
         0);
+    context_read(&c, &e);
     step_registry(&e, &c, &d);
     ck_assert_ptr_eq(c.device, site_find(site, SLICE("G")));
     ck_assert(slice_is(c.device_id, "G"));
