@@ -162,6 +162,36 @@ receiver_start --order-field local_time --fault 'time 0..1 status 400'
 run "wrong map for a while, arrays" 4000 -j 8 -b 100
 complete 4000 "wrong map for a while, arrays"
 
+# A person whom the receiver does not know is no wrong map.
+receiver_start --order-field local_time --fault 'person bad status 422'
+{
+    events 1 400 1 | sed 's/"p0"/"bad"/'
+    events 401 405 3
+} >"$T/in"
+# shellcheck disable=SC2086
+timeout 60 ts-send $fast -j 2 "$url" <"$T/in" >"$T/out" 2>"$T/err"
+is $? 65 "many bad events, few good ones: status 65"
+is "$(count rejected "$T/out") $(count delivered "$T/out")" "400 5" \
+    "many bad events, few good ones: each gets what it deserves"
+complete 5 "many bad events, few good ones"
+
+# Thirty such persons stop it; one good event is found among them and clears them up.
+{
+    for ((i = 1; i <= 30; i++)); do printf -- "--fault\nperson b%d status 422\n" $i; done
+} >"$T/rules"
+mapfile -t rules <"$T/rules"
+receiver_start --order-field local_time "${rules[@]}"
+{
+    events 1 30 100 | sed 's/:"p/:"b/'
+    events 31 35 3
+} >"$T/in"
+# shellcheck disable=SC2086
+timeout 60 ts-send $fast -j 1 "$url" <"$T/in" >"$T/out" 2>"$T/err"
+is $? 65 "thirty unknown persons: status 65"
+is "$(count rejected "$T/out") $(count delivered "$T/out")" "30 5" \
+    "thirty unknown persons: each gets what it deserves"
+like "$(cat "$T/err")" 'refuses every event.*takes events again' "thirty unknown persons: is said"
+
 receiver_start --fault 'status 404'
 # shellcheck disable=SC2086
 events 1 300 23 | ts-send $fast --give-up-after 1s "$url" >"$T/out" 2>"$T/err"

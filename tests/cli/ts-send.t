@@ -36,6 +36,7 @@ refused 64 'blank or a character' $'http://host/\r\nX: y'
 refused 64 'blank or a character' 'http://host/a b'
 refused 64 'has no host' http:///x
 refused 64 'fragment' 'http://host/#x'
+refused 64 'URL: Port number' http://host:99999/
 refused 64 'one URL, not 2' http://a http://b
 refused 64 'no such profile; there are: plain' -p nothing
 refused 64 'looks like a secret.*--header-file' -H "Authorization: Bearer $secret"

@@ -2,9 +2,9 @@
 /*
  * Receipts.  The one rule that is not obvious: a refusal is believed only when the receiver takes
  * something else.  Refused events are put aside as suspects; a delivery, or two quiet seconds, or
- * the end of the input turns them into `rejected`.  REFUSALS_MAX refusals in a row without one
- * delivery mean a wrong receiver or a wrong map: they go back into the queue and the destination
- * stops, so that a backlog is never burnt.
+ * the end of the input turns them into `rejected`.  Refusals for REFUSALS_MAX persons in a row
+ * without one delivery mean a wrong receiver or a wrong map: they go back into the queue and the
+ * destination stops, so that a backlog is never burnt.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -14,6 +14,7 @@
 #include "msg.h"
 #include "state.h"
 
+#define MARGIN_MS 1000
 /* The giver reads a receipt well before this has passed. */
 #define RETRY_FIRST_MS 1000
 #define FOR_EVER (INT64_MAX / 4)
@@ -141,9 +142,15 @@ void answer_suspects(struct sender *s)
     s->suspects = 0;
 }
 
+void answer_suspects_last(struct sender *s)
+{
+    reject(s, &s->suspect[--s->suspects]);
+}
+
 void answer_suspects_back(struct sender *s)
 {
     for (unsigned i = 0; i < s->suspects; i++) {
+        s->suspect[i].item->failures++;
         queue_unpark(s->queue, s->suspect[i].item);
         free(s->suspect[i].error);
     }
@@ -212,11 +219,11 @@ static struct item *overdue(const struct sender *s, bool has_ack, int64_t before
     return NULL;
 }
 
-static int64_t answer_margin_ms(const struct sender *s)
+int64_t answer_margin_ms(const struct sender *s)
 {
     int64_t quarter = s->config->answer_ms / 4;
 
-    return quarter < ANSWER_MARGIN_MS ? quarter : ANSWER_MARGIN_MS;
+    return quarter < MARGIN_MS ? quarter : MARGIN_MS;
 }
 
 /* Returns in how many ms the next is due. */

@@ -138,7 +138,7 @@ static int64_t time_left(const struct sender *s, const struct batch *b)
             first = b->item[i]->arrived_ms;
     if (first == INT64_MAX)
         return INT64_MAX;
-    first += s->config->answer_ms - s->now_ms;
+    first += s->config->answer_ms - answer_margin_ms(s) / 2 - s->now_ms;
     return first > 1 ? first : 1;
 }
 
@@ -217,6 +217,8 @@ static struct batch *next_batch(struct sender *s)
     b = s->batch_free;
     if (!b)
         return NULL;
+    if (!up)
+        queue_favour(s->queue);
     b->n =
         (unsigned)queue_take(s->queue, b->item, up ? s->config->batch : 1, s->config->body_bytes);
     if (b->n == 0)
@@ -301,7 +303,7 @@ void batch_give_back(struct sender *s)
 void batch_give_back_late(struct sender *s)
 {
     for (struct batch *b = s->halves; b; b = b->next)
-        if (time_left(s, b) < ANSWER_MARGIN_MS) {
+        if (time_left(s, b) < answer_margin_ms(s)) {
             batch_give_back(s);
             return;
         }
@@ -323,6 +325,7 @@ static void delivered(
     bool alone = batch_count(b) == 1;
 
     say(s, r, outcome == OUTCOME_DELIVERED ? "Payload accepted." : "The receiver had it already.");
+    s->deliveries++;
     report(s, destination_delivered(&s->destination, b->probe), r);
     answer_suspects(s);
     for (unsigned i = b->done; i < batch_end(b); i++) {
@@ -376,13 +379,30 @@ static void split(struct sender *s, struct batch *b, const struct reply *r)
     go_on(s, b);
 }
 
+/* Whether this person (event) was refused before, and others were delivered since.  Remembers it.
+ */
+static bool refused_before(struct sender *s, const struct item *it)
+{
+    uint64_t who = it->person ? it->person : queue_hash(s->queue, item_id(it));
+    struct refusal *r = &s->refused[who % REFUSED_MEMORY];
+
+    if (r->who == who)
+        return r->deliveries < s->deliveries;
+    *r = (struct refusal){who, s->deliveries};
+    return false;
+}
+
 static void refused(struct sender *s, struct batch *b, const struct reply *r)
 {
     struct item *it = b->item[b->done];
-    enum change change = destination_refused(&s->destination, b->probe, s->now_ms, random_64());
+    bool known = refused_before(s, it);
 
-    report(s, change, r);
-    if (s->destination.cause == CAUSE_REFUSES) {
+    report(s,
+        known ? destination_known_bad(&s->destination, b->probe, s->now_ms, random_64())
+              : destination_refused(&s->destination, it->person, b->probe, s->now_ms, random_64()),
+        r);
+    it->failures++;
+    if (!known && s->destination.refusals == REFUSALS_MAX) {
         say_wait(s, r, s->destination.next_ms - s->now_ms);
         give_back(s, b, 0);
         answer_suspects_back(s);
@@ -390,6 +410,8 @@ static void refused(struct sender *s, struct batch *b, const struct reply *r)
     }
     say(s, r, "The receiver refuses this event.");
     answer_suspect(s, it, r->status, reason_of(s, it, r));
+    if (known)
+        answer_suspects_last(s);
     piece_done(s, b);
 }
 

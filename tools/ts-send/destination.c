@@ -59,18 +59,42 @@ void destination_judged(struct destination *d)
 enum change destination_delivered(struct destination *d, bool probe)
 {
     destination_judged(d);
-    d->refusals = 0;
+    d->refusals = d->refused_events = 0;
+    d->proven = true;
     return up(d, probe);
 }
 
-enum change destination_refused(struct destination *d, bool probe, int64_t now_ms, uint64_t random)
+static bool among(const uint64_t *persons, unsigned n, uint64_t person)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (persons[i] == person)
+            return true;
+    return false;
+}
+
+enum change destination_refused(
+    struct destination *d, uint64_t person, bool probe, int64_t now_ms, uint64_t random)
 {
     destination_judged(d);
-    if (d->refusals < REFUSALS_MAX)
-        d->refusals++;
+    d->refused_events++;
+    /* A person whom the receiver does not know may have hundreds of events in a row. */
+    if (d->refusals < REFUSALS_MAX &&
+        (!person || !d->proven || !among(d->refused, d->refusals, person)))
+        d->refused[d->refusals++] = person;
+    if (d->refused_events >= REFUSED_EVENTS_MAX)
+        d->refusals = REFUSALS_MAX;
     if (d->refusals == REFUSALS_MAX)
         return stop(d, CAUSE_REFUSES, probe, -1, now_ms, random);
     /* It judges events again: that outage is over. */
+    return up(d, probe);
+}
+
+enum change destination_known_bad(
+    struct destination *d, bool probe, int64_t now_ms, uint64_t random)
+{
+    destination_judged(d);
+    if (d->cause == CAUSE_REFUSES)
+        return stop(d, CAUSE_REFUSES, probe, -1, now_ms, random);
     return up(d, probe);
 }
 
@@ -79,9 +103,8 @@ static bool counts(struct destination *d, const struct trouble *t)
 {
     if (!t->verdict.its_own || !t->person)
         return true;
-    for (unsigned i = 0; i < d->blames; i++)
-        if (d->blamed[i] == t->person)
-            return false;
+    if (among(d->blamed, d->blames, t->person))
+        return false;
     if (d->blames < TROUBLES_MAX)
         d->blamed[d->blames++] = t->person;
     return true;

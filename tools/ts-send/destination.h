@@ -15,8 +15,12 @@
 #include "backoff.h"
 #include "verdict.h"
 
-#define TROUBLES_MAX 5  /* failures in a row, with no event judged between them: an outage */
-#define REFUSALS_MAX 20 /* refusals in a row, without one delivery: a wrong receiver or map */
+#define TROUBLES_MAX 5 /* failures in a row, with no event judged between them: an outage */
+/* Refused in a row, without one delivery between, as many persons (or anonymous events), or as many
+   events: a wrong receiver or a wrong map.  Where nothing was ever delivered, every event counts.
+ */
+#define REFUSALS_MAX 20
+#define REFUSED_EVENTS_MAX 1000
 
 enum destination_state { DESTINATION_UP, DESTINATION_STOPPED, DESTINATION_PROBING };
 enum change { CHANGE_NONE, CHANGE_STOPPED, CHANGE_UP };
@@ -31,6 +35,9 @@ struct destination {
     unsigned troubles, refusals;   /* in a row */
     uint64_t blamed[TROUBLES_MAX]; /* whose events made the troubles that may be their own fault */
     unsigned blames;
+    uint64_t refused[REFUSALS_MAX]; /* whose events were refused */
+    unsigned refused_events;
+    bool proven; /* something was delivered once */
 };
 
 void destination_init(struct destination *d, const struct backoff *backoff);
@@ -44,10 +51,16 @@ void destination_probe(struct destination *d);
    sent by destination_probe; what was under way before a stop says nothing about what comes after.
  */
 enum change destination_delivered(struct destination *d, bool probe);
-enum change destination_refused(struct destination *d, bool probe, int64_t now_ms, uint64_t random);
+enum change destination_refused(
+    struct destination *d, uint64_t person, bool probe, int64_t now_ms, uint64_t random);
 
 /* Part of an array is refused, which part is not known yet: it judges, so it is no outage. */
 void destination_judged(struct destination *d);
+
+/* Refused again, after others were delivered: that event is bad, and says nothing about the rest.
+ */
+enum change destination_known_bad(
+    struct destination *d, bool probe, int64_t now_ms, uint64_t random);
 
 struct trouble {
     struct verdict verdict;

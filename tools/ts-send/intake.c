@@ -16,6 +16,9 @@ bool intake_wanted(const struct sender *s)
 
     if (s->input_ended || s->ending || s->gave_up || !queue_room(s->queue))
         return false;
+    /* Perhaps one of the next is taken, where all those here are refused. */
+    if (s->destination.cause == CAUSE_REFUSES)
+        return true;
     /* Their time runs from the moment they were handed over, read or not: better read. */
     return s->acks || queue_ready(s->queue) < ahead;
 }

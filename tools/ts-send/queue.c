@@ -15,6 +15,7 @@
 #define NONE UINT32_MAX
 #define HEAP_OVERHEAD 16 /* what malloc adds to a block */
 #define LANES_FIRST 256u
+#define FAVOUR_MAX 1000u
 
 enum lane_state { LANE_IDLE, LANE_READY, LANE_ASLEEP };
 
@@ -462,6 +463,24 @@ static void item_forget(struct queue *q, struct item *it)
     q->count--;
     q->bytes -= item_bytes(it);
     free(it);
+}
+
+void queue_favour(struct queue *q)
+{
+    uint32_t n = q->ready_first;
+
+    for (unsigned i = 0; i < FAVOUR_MAX && n != NONE; i++, n = q->lane[n].next)
+        if (q->lane[n].first->failures == 0)
+            break;
+    if (n == NONE || q->lane[n].first->failures > 0 || n == q->ready_first)
+        return;
+    ready_remove(q, n);
+    q->lane[n].state = LANE_READY;
+    q->lane[n].previous = NONE;
+    q->lane[n].next = q->ready_first;
+    q->lane[q->ready_first].previous = n;
+    q->ready_first = n;
+    q->ready += q->lane[n].waiting;
 }
 
 size_t queue_take(struct queue *q, struct item **items, size_t most, size_t body_bytes)

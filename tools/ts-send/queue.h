@@ -87,6 +87,10 @@ struct item *queue_put(struct queue *q, uint64_t person, struct slice body, stru
    returns how many; they are under way. */
 size_t queue_take(struct queue *q, struct item **items, size_t n, size_t body_bytes);
 
+/* Lets an event that did not fail yet be the next, if one is near: a probe with an event that is
+   itself the trouble would tell nothing. */
+void queue_favour(struct queue *q);
+
 /* Under way before; the item is gone. */
 void queue_done(struct queue *q, struct item *it);
 

@@ -13,9 +13,6 @@
 #include "sender.h"
 #include "url.h"
 
-/* Answered so long before it is due, that the receipt arrives in time. */
-#define ANSWER_MARGIN_MS 1000
-
 #define SPLITS_MAX 16 /* halvings of SENDER_BATCH_MAX events down to one */
 
 /* One request's worth of events.  items[0..done) are answered, [done..end[ends-1]) are in the
@@ -37,6 +34,13 @@ struct suspect {
     struct item *item;
     int status;
     char *error;
+};
+
+/* Who was refused, and after how many deliveries: a small cache. */
+#define REFUSED_MEMORY 1024u
+
+struct refusal {
+    uint64_t who, deliveries; /* the person's hash; that of the id where there is no person */
 };
 
 struct sender {
@@ -68,8 +72,10 @@ struct sender {
     int64_t rate_next_us;
 
     /* answers */
-    struct suspect suspect[REFUSALS_MAX];
+    struct suspect suspect[REFUSED_EVENTS_MAX];
     unsigned suspects;
+    struct refusal refused[REFUSED_MEMORY];
+    uint64_t deliveries; /* replies that said so */
     uint64_t tally[OUTCOMES];
 
     bool ending;        /* an orderly end was asked for: no new requests */
@@ -121,6 +127,11 @@ void answer_bad(struct sender *s, uint64_t line, const char *error);
 void answer_suspect(struct sender *s, struct item *it, int status, char *error);
 void answer_suspects(struct sender *s);      /* they are rejected */
 void answer_suspects_back(struct sender *s); /* the receiver refuses everything: they wait again */
+
+/* So long before it is due a waiting event is handed back, that the receipt arrives in time. */
+int64_t answer_margin_ms(const struct sender *s);
+
+void answer_suspects_last(struct sender *s); /* the one put aside last is */
 
 /* Answers what has waited for as long as was promised; returns when the next is due. */
 int64_t answer_overdue(struct sender *s);

@@ -245,6 +245,16 @@ static int call_open(struct call *c, struct transfer *t, struct fault *why)
     return rc == CURLE_OK ? 0 : fault_set(why, EX_CONFIG, "libcurl: %s", curl_easy_strerror(rc));
 }
 
+/* What libcurl would refuse at each request is refused once, at the start. */
+static int check_url(const char *url, struct fault *why)
+{
+    CURLU *parts = curl_url();
+    CURLUcode rc = curl_url_set(parts, CURLUPART_URL, url, 0);
+
+    curl_url_cleanup(parts);
+    return rc == CURLUE_OK ? 0 : fault_set(why, EX_USAGE, "URL: %s", curl_url_strerror(rc));
+}
+
 struct transfer *transfer_open(const struct transfer_config *config, struct fault *why)
 {
     struct transfer *t = mem_alloc(sizeof *t);
@@ -256,6 +266,8 @@ struct transfer *transfer_open(const struct transfer_config *config, struct faul
     memset(t->call, 0, config->connections * sizeof *t->call);
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
     t->multi = curl_multi_init();
+    if (check_url(config->url, why) < 0)
+        goto failed;
     if (t->epoll < 0 || !t->multi) {
         fault_errno(why, EX_OSERR, "libcurl: cannot start");
         goto failed;

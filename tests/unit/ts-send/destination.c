@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The state machine, as scripts of what comes back.  One letter an exchange; a capital is a probe:
- *   d delivered  r refused  5 a 500 (a new person each time)  p a 500 of always the same person
- *   3 a 503  a a 401  n no connection  w a 503 with Retry-After 10 s  b a 429 with Retry-After 10 s
- * and `.` lets enough time pass for the next request.  States after each: U up, S stopped.
+ *   d delivered  r refused (a new person each time)  s refused, always the same person
+ *   5 a 500 (a new person each time)  p a 500 of always the same person
+ *   k refused again after deliveries  3 a 503  a a 401  n no connection  w a 503 with Retry-After
+ * 10 s  b a 429 with Retry-After 10 s and `.` lets enough time pass for the next request.  States
+ * after each: U up, S stopped.
  */
 #include "destination.h"
 
@@ -36,6 +38,13 @@ static const struct {
     {"rrrrrrrrrrrrrrrrrrrr", "UUUUUUUUUUUUUUUUUUUS", CAUSE_REFUSES},
     {"rrrrrrrrrrrrrrrrrrrdr", "UUUUUUUUUUUUUUUUUUUUU", CAUSE_NONE},
     {"rrrrrrrrrrrrrrrrrrrr.R.R.D", "UUUUUUUUUUUUUUUUUUUSSSSSSU", CAUSE_NONE},
+    {"kkkkkkkkkkkkkkkkkkkkkkkkk", "UUUUUUUUUUUUUUUUUUUUUUUUU", CAUSE_NONE},
+    {"rrrrrrrrrrrrrrrrrrrr.K.D", "UUUUUUUUUUUUUUUUUUUSSSSU", CAUSE_NONE},
+    {"n.K", "SSU", CAUSE_NONE},
+    {"ssssssssssssssssssss", "UUUUUUUUUUUUUUUUUUUS", CAUSE_REFUSES},
+    {"dsssssssssssssssssssssssss", "UUUUUUUUUUUUUUUUUUUUUUUUUU", CAUSE_NONE},
+    {"dsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrs", "UUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUSS",
+        CAUSE_REFUSES},
     {"rrrrrrrrrrrrrrrrrrrr.N.R", "UUUUUUUUUUUUUUUUUUUSSSSS", CAUSE_REFUSES},
 };
 
@@ -48,8 +57,12 @@ static void come_back(struct destination *d, char c, int64_t now, uint64_t perso
     case 'd':
         destination_delivered(d, probe);
         return;
+    case 's':
     case 'r':
-        destination_refused(d, probe, now, 0);
+        destination_refused(d, c == 's' ? 1 : person, probe, now, 0);
+        return;
+    case 'k':
+        destination_known_bad(d, probe, now, 0);
         return;
     case 'n':
         t.verdict = verdict_of(NET_UNSENT, 0);
@@ -97,6 +110,19 @@ START_TEST(script)
             rows[_i].script, i + 1);
     }
     ck_assert_int_eq(d.cause, rows[_i].cause);
+}
+END_TEST
+
+START_TEST(one_person_cannot_be_refused_for_ever)
+{
+    struct destination d;
+    unsigned n = 1;
+
+    destination_init(&d, &(struct backoff){500, 4000});
+    destination_delivered(&d, false);
+    while (destination_refused(&d, 7, false, 0, 0) == CHANGE_NONE)
+        n++;
+    ck_assert_uint_eq(n, REFUSED_EVENTS_MAX);
 }
 END_TEST
 
@@ -150,6 +176,7 @@ END_TEST
 static void add(TCase *tc)
 {
     tcase_add_loop_test(tc, script, 0, (int)(sizeof rows / sizeof *rows));
+    tcase_add_test(tc, one_person_cannot_be_refused_for_ever);
     tcase_add_test(tc, waits_double);
     tcase_add_test(tc, retry_after_is_obeyed);
 }

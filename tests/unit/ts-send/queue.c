@@ -228,6 +228,25 @@ START_TEST(without_ack_waits_in_place)
 }
 END_TEST
 
+START_TEST(favours_what_did_not_fail)
+{
+    struct item *a[4];
+    size_t n;
+
+    put("p", "1", NULL)->failures = 1;
+    put("r", "2", NULL)->failures = 2;
+    queue_favour(q);
+    ck_assert_str_eq(take(a, 1, 1000, &n), "1");
+    queue_back(q, a, 1, 0);
+    put("s", "3", NULL);
+    put("t", "4", NULL);
+    queue_favour(q);
+    ck_assert_uint_eq(queue_ready(q), 4);
+    ck_assert_str_eq(take(a, 4, 1000, &n), "3 2 1 4");
+    ck_assert_uint_eq(queue_ready(q), 0);
+}
+END_TEST
+
 START_TEST(budget)
 {
     char body[1000];
@@ -348,6 +367,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, blocks_end);
     tcase_add_test(tc, earliest_ends_the_block);
     tcase_add_test(tc, without_ack_waits_in_place);
+    tcase_add_test(tc, favours_what_did_not_fail);
     tcase_add_test(tc, budget);
     tcase_add_test(tc, oldest);
     tcase_add_test(tc, long_run);
