@@ -13,7 +13,7 @@ use IO::Handle;
 my ($path, $outcome, $nth, $only) = @ARGV;
 $outcome //= 'stored';
 $nth //= 1;
-$only //= 1e18;
+$only //= 1_000_000_000;
 my $delay = ($ENV{STORE_DELAY_MS} // 0) / 1000;
 open my $ledger, '>>', $path or die "$path: $!\n";
 $ledger->autoflush(1);
