@@ -64,7 +64,7 @@ $(B)/tests/unit/common/%: $(B)/tests/unit/common/%.o $(B)/common.a
 $(B)/tests/fuzz/common/%: $(B)/tests/fuzz/common/%.o $(FUZZ_MAIN) $(B)/common.a
 	$(LINK) $(FUZZ_LD) -o $@ $^ $(LIBS_common)
 $(B)/tests/sim/%: $(B)/tests/sim/%.o $(B)/common.a
-	$(LINK) -o $@ $^ -lmicrohttpd $(LIBS_common)
+	$(LINK) -o $@ $^ -lmicrohttpd -lz $(LIBS_common)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/common.a
 	$(LINK) -o $@ $^ -lsqlite3 -lcurl $(LIBS_common)
 
