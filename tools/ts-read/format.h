@@ -54,6 +54,10 @@ struct format {
      * more input. */
     int (*sniff)(struct slice head, bool whole);
 
+    /* Nothing is kept from one record to the next: between two, the state may be closed and opened
+     * again (so that an idle peer keeps no memory). */
+    bool stateless;
+
     /* State of one stream (a file, a connection, a request body).  NULL and *why: an option was
      * wrong (64). */
     void *(*open)(const struct format_options *options, struct fault *why);

@@ -227,21 +227,28 @@ static void add_time(struct pump *p, const struct decoded *d, struct draft *draf
         draft_str(draft, EV_TIME_NOTE, note == ZONE_GAP ? SLICE("gap") : SLICE("fold"));
 }
 
+/* The beginning of a record, cut between two characters where it is text. */
+static struct slice cut(struct slice raw, size_t bytes)
+{
+    struct slice text;
+
+    if (raw.n <= bytes)
+        return raw;
+    raw.n = bytes;
+    text = raw;
+    for (int i = 0; i < 3 && text.n > 0 && !utf8_valid(text); i++)
+        text.n--;
+    return utf8_valid(text) ? text : raw;
+}
+
 static void add_raw(struct pump *p, struct draft *draft, struct slice raw, bool bad)
 {
-    bool cut = bad && raw.n > RAW_ERROR_BYTES;
-
-    if (cut)
-        raw.n = RAW_CUT_BYTES;
-    /* A cut in mid-character is our doing, not the record's. */
-    for (int i = 0; cut && i < 3 && !utf8_valid(raw); i++)
-        raw.n--;
+    if (bad && raw.n > RAW_ERROR_BYTES)
+        raw = cut(raw, RAW_CUT_BYTES);
     if (utf8_valid(raw)) {
         draft_str(draft, EV_RAW, raw);
         return;
     }
-    if (cut)
-        raw.n = RAW_CUT_BYTES;
     p->base64.len = 0;
     json_base64(&p->base64, raw);
     draft_json(draft, EV_RAW_BASE64, buf_all(&p->base64));
@@ -419,6 +426,10 @@ void stream_trim(struct stream *s)
 {
     size_t kept = s->to - s->from, want = kept < BUFFER_KEPT ? BUFFER_KEPT : kept;
 
+    if (kept == 0 && s->state && s->format->stateless) {
+        s->format->close(s->state);
+        s->state = NULL;
+    }
     if (s->cap <= want * 2)
         return;
     memmove(s->data, s->data + s->from, kept);
@@ -466,12 +477,20 @@ static void skip_long(struct stream *s)
     s->skipping = !end;
 }
 
+/* Its raw does not depend on how much of it is here: it tells the record from others. */
+static void emit_long(struct stream *s, struct slice record)
+{
+    size_t longest = s->pump->config.options.longest;
+
+    emit_bad(s, cut(record, longest < RAW_CUT_BYTES ? longest : RAW_CUT_BYTES), s->pump->too_long);
+}
+
 static void report_long(struct stream *s)
 {
     struct slice in = {s->data + s->from, s->to - s->from};
 
     s->number = s->line + 1;
-    emit_bad(s, in, s->pump->too_long);
+    emit_long(s, in);
     s->skipping = true;
 }
 
@@ -537,7 +556,7 @@ static void take_record(struct stream *s, struct slice record, size_t used)
     s->record = record;
     s->number = s->line + before + 1;
     if (record.n > s->pump->config.options.longest)
-        emit_bad(s, record, s->pump->too_long);
+        emit_long(s, record);
     else
         s->format->decode(s->state, record, torn, &out);
     advance(s, used, before + newlines(record.p, used - (size_t)(record.p - in)));

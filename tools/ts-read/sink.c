@@ -27,7 +27,7 @@
 #define NONE UINT32_MAX
 #define WINDOW 4096u           /* events on their way before sources have to wait */
 #define QUEUE_BYTES (4u << 20) /* bytes of lines kept before sources have to wait */
-#define QUEUE_LIMIT_BYTES (12u << 20)
+#define QUEUE_LIMIT_BYTES (8u << 20)
 #define PIPE_BYTES (1 << 20)
 #define PAUSE_FIRST_MS 1000
 #define PAUSE_LAST_MS 60000

@@ -106,6 +106,7 @@ static int ndjson_sniff(struct slice head, bool whole)
 const struct format format_ndjson = {
     .name = "ndjson",
     .title = "events as JSON objects, one a line; CloudEvents too",
+    .stateless = true,
     .sniff = ndjson_sniff,
     .open = ndjson_open,
     .close = ndjson_close,

@@ -22,11 +22,12 @@
 
 #define MOST 1024u
 #define PER_PEER 256u
-#define READ_BYTES (64u << 10)  /* one read of one peer */
-#define PEERS_BYTES (16u << 20) /* of all half records together */
-#define TURN 64                 /* peers accepted, or read, in one go */
-#define HALF_MS 60000           /* for a record to become whole */
-#define IDLE_MS 60000           /* before an idle peer may have to make place */
+#define READ_BYTES (64u << 10) /* one read of one peer */
+#define PEERS_BYTES (6u << 20) /* of all half records together */
+#define TURN 64                /* peers accepted, or read, in one go */
+#define HALF_MS 60000          /* for a record to become whole */
+#define IDLE_MS 60000          /* before an idle peer may have to make place */
+#define QUIET_MS 60000
 #define CONNECT_MS 10000
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LAST_MS 60000
@@ -54,6 +55,7 @@ struct tcp {
     struct conn *first;
     unsigned full; /* connections whose stream the sink had no room for */
     size_t waiting_bytes;
+    int64_t quiet_until_ms; /* a condition is told when it begins */
     bool stopping;
     /* connecting: */
     int fd; /* of a connection that is being made; -1 */
@@ -168,7 +170,9 @@ static int conn_read(struct conn *c, struct fault *why)
     stream_added(c->stream, (size_t)n);
     rc = conn_work(c, why);
     if (rc == 0 && t->waiting_bytes > PEERS_BYTES) {
-        msg_warn("%s: too many half records in memory: a peer was cut off", t->operand);
+        if (monotonic_ms() >= t->quiet_until_ms)
+            msg_warn("%s: too many half records in memory: a peer was cut off", t->operand);
+        t->quiet_until_ms = monotonic_ms() + QUIET_MS;
         return conn_end(c, why);
     }
     return rc;
