@@ -215,6 +215,8 @@ struct roster *roster_load(
     if (rc == 0)
         rc = check_text(path, buf_all(&r->text), why);
     if (rc == 0) {
+        table_init(&r->ids[ROSTER_PERSON], r->text.data);
+        table_init(&r->ids[ROSTER_CARD], r->text.data);
         l.csv = (struct csv){
             .p = r->text.data, .end = r->text.data + r->text.len, .path = path, .next = 1};
         rc = read_rows(&l, why);

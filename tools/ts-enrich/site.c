@@ -452,6 +452,7 @@ static int parse(struct reading *r, struct fault *why)
     yyjson_read_err error;
 
     memset(buf_room(&m->text, YYJSON_PADDING_SIZE), 0, YYJSON_PADDING_SIZE);
+    table_init(&m->names, m->text.data);
     m->doc = yyjson_read_opts(m->text.data, n,
         YYJSON_READ_INSITU | YYJSON_READ_ALLOW_COMMENTS | YYJSON_READ_ALLOW_TRAILING_COMMAS, NULL,
         &error);

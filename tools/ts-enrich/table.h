@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A hash table from names to numbers; the names are borrowed. */
+/* A hash table from names to numbers.  The names are borrowed: stretches of one text of less than
+   4 GiB, which must stay where it is. */
 #ifndef TS_ENRICH_TABLE_H
 #define TS_ENRICH_TABLE_H
 
@@ -8,11 +9,12 @@
 #include "slice.h"
 
 struct table_slot {
-    struct slice name; /* p == NULL: free */
+    uint32_t at, bytes; /* the name, in the text; bytes 0: free */
     uint32_t value;
 };
 
 struct table {
+    const char *text;
     struct table_slot *slot; /* owned; NULL while empty */
     size_t slots;            /* a power of two, at least a third of them free */
     size_t used;
@@ -21,9 +23,12 @@ struct table {
 /* The number kept for a name, or NULL; valid until the next table_add. */
 uint32_t *table_find(const struct table *t, struct slice name);
 
-/* Keeps `value` for a name unless the table has the name; returns the place of what it then has. */
+/* Keeps `value` for a name of the text, not empty, unless the table has the name; returns the place
+ * of what it then has. */
 uint32_t *table_add(struct table *t, struct slice name, uint32_t value);
 
+/* An empty table of names in this text. */
+void table_init(struct table *t, const char *text);
 void table_free(struct table *t);
 
 #endif
