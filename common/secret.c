@@ -81,6 +81,8 @@ int secret_read(const char *name, struct buf *out, struct fault *why)
         out->len--;
     rc = out->len > 0 ? 0 : fault_set(why, EX_CONFIG, "%s: empty", name);
 out:
+    if (rc < 0)
+        secret_forget(out);
     if (fd > 2)
         close(fd);
     return rc;

@@ -13,7 +13,7 @@
  * Reads the first line of a file into *out (replaced).  name is a path; "fd:N" reads descriptor N,
  * which is then closed; a name without a slash is looked for in $CREDENTIALS_DIRECTORY first.  The
  * file must be regular, ours or root's, and closed to group and others (fault 77 says how to mend
- * it); it must not be empty (78).
+ * it); it must not be empty (78).  On a fault *out is empty.
  */
 int secret_read(const char *name, struct buf *out, struct fault *why);
 
