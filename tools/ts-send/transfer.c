@@ -258,6 +258,7 @@ static int check_url(const char *url, struct fault *why)
 struct transfer *transfer_open(const struct transfer_config *config, struct fault *why)
 {
     struct transfer *t = mem_alloc(sizeof *t);
+    bool fine = false;
 
     *t = (struct transfer){.config = *config, .timer_ms = -1};
     /* TLS is set up only where it is used: it costs more than the rest of the start. */
@@ -267,10 +268,10 @@ struct transfer *transfer_open(const struct transfer_config *config, struct faul
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
     t->multi = curl_multi_init();
     if (check_url(config->url, why) < 0)
-        goto failed;
+        goto out;
     if (t->epoll < 0 || !t->multi) {
         fault_errno(why, EX_OSERR, "libcurl: cannot start");
-        goto failed;
+        goto out;
     }
     curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
@@ -279,12 +280,14 @@ struct transfer *transfer_open(const struct transfer_config *config, struct faul
     curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)config->connections);
     for (unsigned i = config->connections; i-- > 0;) {
         if (call_open(&t->call[i], t, why) < 0)
-            goto failed;
+            goto out;
         t->call[i].next = t->free;
         t->free = &t->call[i];
     }
-    return t;
-failed:
+    fine = true;
+out:
+    if (fine)
+        return t;
     transfer_close(t);
     return NULL;
 }
