@@ -27,6 +27,7 @@
 
 #define SETTLE_EVENTS 2048
 #define SETTLE_MS 20
+#define FEW_EVENTS 64
 #define FETCH_BYTES (1u << 20)
 #define LOOK_MS 1000   /* in case the store's watch misses something */
 #define DOWN_AFTER 256 /* answers without a success */
@@ -178,11 +179,12 @@ static unsigned allowed(const struct drain *d)
     return out < window ? window - out : 0;
 }
 
-static int exchange(struct drain *d, struct fault *why)
+/* Settles the answers that there are, or leaves them for later, and hands out what it may. */
+static int exchange(struct drain *d, bool settle, struct fault *why)
 {
     struct exchange x = {
         .settled = d->settled,
-        .count = d->count,
+        .count = settle ? d->count : 0,
         .events = allowed(d),
         .bytes = FETCH_BYTES,
         .now_ms = clock_now_ms(),
@@ -193,7 +195,8 @@ static int exchange(struct drain *d, struct fault *why)
 
     if (store_exchange(d->store, &x, why) < 0)
         return -1;
-    forget_answers(d);
+    if (settle)
+        forget_answers(d);
     d->given += x.given;
     d->look = x.more;
     d->look_ms = now + LOOK_MS;
@@ -215,6 +218,16 @@ static bool settle_now(const struct drain *d, int64_t now)
                                now - d->first_ms >= SETTLE_MS);
 }
 
+/* A few answers that were all deliveries may wait until an event that has just come is on its way:
+   fetching it needs no commit of its own. */
+static bool settle_later(const struct drain *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->settled[i].outcome > OUTCOME_DUPLICATE)
+            return false;
+    return d->count < FEW_EVENTS;
+}
+
 /* Whether enough of the window is free to be worth a transaction. */
 static bool may_fetch(const struct drain *d)
 {
@@ -223,9 +236,11 @@ static bool may_fetch(const struct drain *d)
     return free > 0 && free >= enough;
 }
 
-static bool fetch_now(const struct drain *d, int64_t now)
+static int exchange_now(struct drain *d, int64_t now, struct fault *why)
 {
-    return (d->look || now >= d->look_ms) && may_fetch(d);
+    if ((d->look || now >= d->look_ms) && may_fetch(d) && exchange(d, !settle_later(d), why) < 0)
+        return -1;
+    return settle_now(d, now) ? exchange(d, true, why) : 0;
 }
 
 /* ---- the loop ---- */
@@ -310,7 +325,7 @@ static int loop(struct drain *d, struct fault *why)
         while (d->count < d->config.window && into_next(d->into, &answer))
             note_answer(d, &answer);
         now = monotonic_ms();
-        if ((settle_now(d, now) || fetch_now(d, now)) && exchange(d, why) < 0)
+        if (exchange_now(d, now, why) < 0)
             return -1;
         if (d->closing)
             into_finish(d->into);
@@ -344,7 +359,7 @@ static int live(struct drain *d, struct fault *why)
     if (!d->into)
         return -1;
     rc = loop(d, why);
-    if (rc == 1 && d->count > 0 && exchange(d, why) < 0)
+    if (rc == 1 && d->count > 0 && exchange(d, true, why) < 0)
         rc = -1;
     unanswered = d->outcomes[OUTCOMES] - unanswered;
     if (rc == 0 && (!d->closing || unanswered > 0)) {
