@@ -164,4 +164,29 @@ is "$status" 0 "killed $((runs - 1)) times, it comes to the end"
 is "$(numbers ledger | sort -un | cksum)" "$(seq 15000 | cksum)" "no event is missing"
 is "$backwards $unsettled" "0 0" "the place only moves on, and everything before it is stored"
 
+# The same with the real ones: none is missing, none is there twice by its id.
+if command -v ts-enrich >/dev/null && command -v ts-spool >/dev/null; then
+    seq 3000 | awk '{
+        printf "%9d\t2026-01-%02d %02d:%02d:%02d\t1\t0\t15\t0\n", $1 % 400, 1 + $1 / 1000,
+            $1 / 3600, $1 / 60 % 60, $1 % 60
+    }' >gate.dat
+    rm -f checkpoint
+    for runs in $(seq 100); do
+        setsid ts-read -d D --checkpoint checkpoint --into 'ts-enrich | ts-spool put q.db' \
+            gate.dat 2>err &
+        reader=$!
+        sleep "0.0$((RANDOM % 90 + 10))"
+        kill -9 "$reader" 2>/dev/null
+        wait "$reader" 2>/dev/null
+        status=$?
+        [ $status -eq 0 ] && break
+    done 2>/dev/null
+    is "$status" 0 "ts-enrich | ts-spool put, killed $((runs - 1)) times: it comes to the end"
+    is "$(ts-spool list --waiting q.db | jq -r .event_id | sort -u | wc -l)" 3000 "every event once, by its id"
+    is "$(ts-spool list --waiting q.db | jq -r .raw | sort | cksum)" "$(sort gate.dat | cksum)" \
+        "and each row of the file"
+else
+    skip "ts-enrich and ts-spool are not built"
+fi
+
 done_testing
