@@ -28,8 +28,11 @@
 #define PIPE_BYTES (1 << 20)
 /* From SIGTERM to SIGKILL, for a command that does not want to end. */
 #define KILL_AFTER_MS 2000
-/* From the end of its output to SIGTERM: time to close what it has open. */
+/* From the end of its output, or of its shell, to SIGTERM: time to close what it has open. */
 #define MUTE_MS 5000
+/* From the end of its input to SIGTERM, without an answer: what it took may need its time. */
+#define DEAF_MS 60000
+#define PRESS_MS 100 /* between two looks whether it ended at last */
 
 struct slot {
     uint64_t token;
@@ -54,7 +57,9 @@ struct into {
     enum into_state state;
     bool finishing;
     int status, backoff_ms;
-    int64_t started_ms, resume_ms, mute_ms; /* mute: its output ended then; 0: it has not */
+    int64_t started_ms, resume_ms;
+    int64_t mute_ms, gone_ms, deaf_ms; /* when its output ended, its shell, its input; 0: not yet */
+    int64_t answered_ms;               /* of deaf only: the last answer since */
     uint64_t strays;
 };
 
@@ -214,7 +219,7 @@ static int start(struct into *i, struct fault *why)
     i->receipts = line_reader_new(i->out, LINE_MAX_BYTES);
     i->state = INTO_RUNNING;
     i->started_ms = monotonic_ms();
-    i->mute_ms = 0;
+    i->mute_ms = i->gone_ms = i->deaf_ms = 0;
     rc = 0;
 out:
     close_fd(&to[0]);
@@ -358,8 +363,29 @@ static void lower(int *timeout_ms, int64_t to_ms)
         *timeout_ms = (int)to_ms;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* When a command that has ended in part has to end as a whole; INT64_MAX: it is in order. */
+static int64_t end_due_ms(const struct into *i)
+{
+    if (i->mute_ms)
+        return i->mute_ms + MUTE_MS;
+    if (i->gone_ms)
+        return i->gone_ms + MUTE_MS;
+    if (!i->deaf_ms)
+        return INT64_MAX;
+    if (i->outstanding == 0)
+        return i->deaf_ms + MUTE_MS;
+    return later(i->deaf_ms, i->answered_ms) +
+           (i->config.answer_ms > 0 ? i->config.answer_ms : DEAF_MS);
+}
+
 nfds_t into_poll(struct into *i, struct pollfd *fds, int *timeout_ms)
 {
+    int64_t due_ms = i->state == INTO_RUNNING ? end_due_ms(i) : INT64_MAX;
     nfds_t n = 0;
 
     if (i->state == INTO_PAUSED)
@@ -370,12 +396,12 @@ nfds_t into_poll(struct into *i, struct pollfd *fds, int *timeout_ms)
         fds[n++] = (struct pollfd){.fd = i->out, .events = POLLIN};
     if (i->in >= 0 && i->pending.len > i->pending_from)
         fds[n++] = (struct pollfd){.fd = i->in, .events = POLLOUT};
-    /* The process itself matters only once both pipes are closed. */
-    if (i->out < 0 && i->pid > 0) {
-        if (i->pidfd >= 0)
-            fds[n++] = (struct pollfd){.fd = i->pidfd, .events = POLLIN};
-        lower(timeout_ms, i->pidfd >= 0 ? 1000 : 20);
-    }
+    if (i->pid > 0 && i->pidfd >= 0 && !i->gone_ms)
+        fds[n++] = (struct pollfd){.fd = i->pidfd, .events = POLLIN};
+    if (i->out < 0 && i->pid > 0 && i->pidfd < 0)
+        lower(timeout_ms, 20);
+    if (due_ms != INT64_MAX)
+        lower(timeout_ms, later(due_ms - monotonic_ms(), PRESS_MS));
     return n;
 }
 
@@ -387,9 +413,10 @@ static void write_pending(struct into *i)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno != EAGAIN)
-            close_fd(
-                &i->in); /* it does not read any more: it will end, and then all is given back */
+        if (n < 0 && errno != EAGAIN) { /* it does not read any more: its end gives back the rest */
+            close_fd(&i->in);
+            i->deaf_ms = monotonic_ms();
+        }
         if (n < 0)
             break;
         i->pending_from += (size_t)n;
@@ -405,14 +432,21 @@ static void write_pending(struct into *i)
     }
 }
 
-/* One read, when there is something; at the end of its output the pipe is closed. */
+/* One read, when there is something; at the end of its output the pipe is closed.  A shell that is
+   gone takes nothing more, but what it left running may still answer. */
 static void read_receipts(struct into *i)
 {
-    struct pollfd fd = {.fd = i->out, .events = POLLIN};
+    struct pollfd fds[] = {{.fd = i->out, .events = POLLIN}, {.fd = i->pidfd, .events = POLLIN}};
     struct fault why;
 
-    if (i->out >= 0 && poll(&fd, 1, 0) > 0 && line_fill(i->receipts, &why) <= 0)
+    if (poll(fds, 2, 0) <= 0)
+        return;
+    if (fds[0].revents && line_fill(i->receipts, &why) <= 0)
         close_fd(&i->out);
+    if (fds[1].revents && !i->gone_ms) {
+        i->gone_ms = monotonic_ms();
+        close_fd(&i->in);
+    }
 }
 
 static void finish_life(struct into *i)
@@ -432,17 +466,18 @@ static void finish_life(struct into *i)
     i->backoff_ms = i->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : i->backoff_ms * 2;
 }
 
-/* It has closed its output and cannot answer any more, but does not end either. */
+/* It ended in part, and so takes or answers nothing more, but does not end as a whole.  The shell
+   is not reaped before, so its number is still that of its group. */
 static void press(struct into *i)
 {
-    int64_t now = monotonic_ms();
+    int64_t now = monotonic_ms(), due_ms = end_due_ms(i);
 
-    if (i->mute_ms == 0)
-        i->mute_ms = now;
-    if (now - i->mute_ms >= MUTE_MS + KILL_AFTER_MS)
-        kill(-i->pid, SIGKILL);
-    else if (now - i->mute_ms >= MUTE_MS)
-        kill(-i->pid, SIGTERM);
+    if (now < due_ms)
+        return;
+    kill(-i->pid, now < due_ms + KILL_AFTER_MS ? SIGTERM : SIGKILL);
+    /* Whoever left the group and still holds the pipe is not waited for. */
+    if (i->gone_ms && now >= due_ms + KILL_AFTER_MS)
+        close_fd(&i->out);
 }
 
 int into_run(struct into *i, struct fault *why)
@@ -458,13 +493,13 @@ int into_run(struct into *i, struct fault *why)
         return 0;
     read_receipts(i);
     write_pending(i);
-    if (i->out < 0) {
+    if (i->out < 0 && !i->mute_ms)
+        i->mute_ms = monotonic_ms();
+    press(i);
+    if (i->out < 0)
         reap(i, WNOHANG);
-        if (i->pid == 0)
-            finish_life(i);
-        else
-            press(i);
-    }
+    if (i->pid == 0)
+        finish_life(i);
     return 0;
 }
 
@@ -487,6 +522,8 @@ static bool next_receipt(struct into *i, struct into_answer *answer)
         }
         answer->token = i->slot[n].token;
         slot_drop(i, n);
+        if (i->deaf_ms)
+            i->answered_ms = monotonic_ms();
         return true;
     }
     return false;

@@ -274,6 +274,47 @@ START_TEST(close_ends_a_command_that_ignores_it)
 }
 END_TEST
 
+/* Something in the background holds the pipe open: the shell's end counts. */
+START_TEST(ends_with_its_shell)
+{
+    struct into *i = open_command("sleep 1000 & exit 3");
+    struct seen seen;
+
+    feed(i, 10, &seen);
+    ck_assert_int_eq(into_exit_status(i), 3);
+    into_close(i);
+}
+END_TEST
+
+START_TEST(ends_when_it_reads_no_more)
+{
+    struct into *i =
+        open_with((struct into_config){.command = "exec <&-; echo; sleep 1000", .answer_ms = 50});
+    struct seen seen = {0};
+
+    while (into_strays(i) == 0) /* until it is deaf */
+        turn(i, &seen);
+    into_send(i, SLICE("{}"), 0);
+    while (into_state(i) != INTO_ENDED)
+        turn(i, &seen);
+    ck_assert_uint_eq(seen.none, 1);
+    ck_assert_int_eq(into_exit_status(i), 128 + SIGTERM);
+    into_close(i);
+}
+END_TEST
+
+/* Who reads no more may still have answers. */
+START_TEST(deaf_command_may_answer)
+{
+    struct into *i = open_command("{ head -n 1; exec <&-; sleep 1; } | " ANSWER);
+    struct seen seen;
+
+    feed(i, 500, &seen);
+    ck_assert_uint_eq(seen.final, 1);
+    into_close(i);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     signal(SIGPIPE, SIG_IGN); /* as each program does: a command may be gone before it is fed */
@@ -290,6 +331,9 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, unanswered_in_time);
     tcase_add_test(tc, starts_again_after_a_pause);
     tcase_add_test(tc, close_ends_a_command_that_ignores_it);
+    tcase_add_test(tc, ends_with_its_shell);
+    tcase_add_test(tc, ends_when_it_reads_no_more);
+    tcase_add_test(tc, deaf_command_may_answer);
 }
 
 UNIT_MAIN("into", add_tests)
