@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "stop.h"
 #include "../../support/unit.h"
+#include "stop.h"
 
 enum { EVENTS_MAX = 20000 };
 
