@@ -93,11 +93,12 @@ struct listener *listener_open(const struct listener_config *config, struct faul
     int rc = getaddrinfo(host, config->at.port, &hints, &found);
 
     *l = (struct listener){.config = *config, .fd = -1, .reserve = -1};
-    if (rc != 0)
-        fault_set(why, EX_NOHOST, "%s: %s", config->operand, gai_strerror(rc));
-    rc = rc != 0 ? -1 : bind_to(l, found, why);
-    if (found)
+    if (rc != 0) {
+        rc = fault_set(why, EX_NOHOST, "%s: %s", config->operand, gai_strerror(rc));
+    } else {
+        rc = bind_to(l, found, why);
         freeaddrinfo(found);
+    }
     if (rc < 0) {
         listener_close(l);
         return NULL;

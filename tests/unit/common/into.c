@@ -159,6 +159,19 @@ START_TEST(status_of_a_signal)
 }
 END_TEST
 
+START_TEST(status_although_children_are_ignored)
+{
+    struct into *i;
+    struct seen seen;
+
+    signal(SIGCHLD, SIG_IGN);
+    i = open_command("exit 7");
+    feed(i, 1, &seen);
+    ck_assert_int_eq(into_exit_status(i), 7);
+    into_close(i);
+}
+END_TEST
+
 START_TEST(window_is_kept)
 {
     struct into *i = open_with((struct into_config){.command = "sleep 1000", .window = 3});
@@ -324,6 +337,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, finish_after_all_is_written);
     tcase_add_test(tc, gives_back_what_the_command_left);
     tcase_add_test(tc, status_of_a_signal);
+    tcase_add_test(tc, status_although_children_are_ignored);
     tcase_add_test(tc, window_is_kept);
     tcase_add_test(tc, byte_budget_pushes_back);
     tcase_add_test(tc, strays_are_counted);
