@@ -244,6 +244,8 @@ struct into *into_open(const struct into_config *config, struct fault *why)
         i->slot[n] = (struct slot){.next = n + 1 < i->config.window ? n + 1 : NONE};
     if (getrandom(&i->nonce, sizeof i->nonce, 0) != sizeof i->nonce)
         i->nonce = (uint32_t)getpid() ^ (uint32_t)monotonic_ms();
+    /* Ignored by whoever started us, it would take the command's exit status away. */
+    signal(SIGCHLD, SIG_DFL);
     i->parser = event_reader_new();
     i->backoff_ms = BACKOFF_FIRST_MS;
     if (start(i, why) < 0) {
