@@ -77,7 +77,7 @@ bool utf8_valid(struct slice s)
 static size_t escape_one(struct buf *b, const char *p, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
-    static const char names[32] = {
+    static const char names[0x80] = {
         ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
     unsigned char c = (unsigned char)p[0];
     size_t len;
