@@ -31,7 +31,9 @@ struct line_reader *line_reader_new(int fd, size_t longest)
 
     *r = (struct line_reader){.fd = fd, .longest = longest, .cap = READ_BYTES};
     r->data = mem_alloc(r->cap);
-    fcntl(fd, F_SETPIPE_SZ, (int)READ_BYTES); /* a pipe: fewer switches between its two ends */
+    /* A larger pipe means fewer switches between its two ends; not a pipe: nothing happens. */
+    if (fcntl(fd, F_GETPIPE_SZ) < (int)READ_BYTES)
+        fcntl(fd, F_SETPIPE_SZ, (int)READ_BYTES);
     return r;
 }
 
