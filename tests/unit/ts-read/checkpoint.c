@@ -116,8 +116,8 @@ static const char *const damaged[] = {"", "{", "[]", "{\"sources\":7}", "{\"sour
     "{\"sources\":[{\"source\":\"a\"}]}",
     "{\"sources\":[{\"source\":\"a\",\"head\":\"\",\"offset\":-1}]}",
     "{\"sources\":[{\"source\":\"a\",\"head\":\"\",\"offset\":1,\"head_bytes\":99999}]}",
-    "{\"sources\":[{\"source\":\"a\",\"offset\":1,\"head\":"
-    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}]}"};
+    ("{\"sources\":[{\"source\":\"a\",\"offset\":1,\"head\":"
+     "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}]}")};
 
 START_TEST(damage_is_told)
 {
