@@ -160,14 +160,16 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* Signals are blocked until here: one that came since the fork must not run our handlers. */
+/* Signals are blocked until here: one that came since the fork must not run our handlers.  SIGHUP
+   is ignored, so that into_reload ends neither the shell nor a program that knows nothing of it. */
 static _Noreturn void become_command(const char *command, int in, int out)
 {
-    static const int ours[] = {SIGPIPE, SIGTERM, SIGINT, SIGHUP};
+    static const int ours[] = {SIGPIPE, SIGTERM, SIGINT};
     sigset_t none;
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         signal(ours[i], SIG_DFL);
+    signal(SIGHUP, SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
@@ -331,6 +333,12 @@ void into_send(struct into *i, struct slice line, uint64_t token)
     buf_lit(&i->pending, "\"ack\":\"");
     buf_add(&i->pending, ack, (size_t)(p - ack));
     buf_lit(&i->pending, "\"}\n");
+}
+
+void into_reload(struct into *i)
+{
+    if (i->pid > 0)
+        kill(-i->pid, SIGHUP);
 }
 
 void into_finish(struct into *i)

@@ -56,6 +56,9 @@ bool into_room(const struct into *i);
 /* Hands over one event: a JSON object without `ack` and without a newline.  Needs into_room. */
 void into_send(struct into *i, struct slice line, uint64_t token);
 
+/* SIGHUP to every program of the command: rosters, sites and secrets are read again. */
+void into_reload(struct into *i);
+
 /* No more events will come: the command gets end of file when it has read the rest. */
 void into_finish(struct into *i);
 

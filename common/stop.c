@@ -7,12 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stop_flag, int_count, reload_flag;
+static volatile sig_atomic_t stop_flag, int_count, reload_flag, reload_wake;
 
 static void on_signal(int number)
 {
     if (number == SIGHUP) {
-        reload_flag = 1;
+        reload_flag = reload_wake = 1;
         return;
     }
     stop_flag = 1;
@@ -61,8 +61,9 @@ int stop_wait(struct pollfd *fds, nfds_t n, int timeout_ms, bool blocked_too)
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGHUP);
     sigprocmask(SIG_BLOCK, &ours, &before);
-    if ((stop_flag && !blocked_too) || reload_flag)
+    if ((stop_flag && !blocked_too) || reload_wake)
         wait = &none;
+    reload_wake = 0; /* one wait is cut short: a program without anything to reload sleeps on */
     rc = ppoll(fds, n, wait, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (rc < 0 && errno == EINTR)

@@ -202,6 +202,9 @@ static int read_lines(struct job *j, int fd, struct fault *why)
 
     line_on_idle(reader, idle, j);
     while (rc == 0 && (kind = line_next(reader, &line, why)) != LINE_END) {
+        /* Before the line: whoever sent the signal may have sent the line after it. */
+        if (stop_reload())
+            reload(j);
         if (kind == LINE_ERROR) {
             rc = -1;
         } else if (!is_fragment(j, fd, kind, line)) {
@@ -209,8 +212,6 @@ static int read_lines(struct job *j, int fd, struct fault *why)
                 &j->out.buf);
             rc = line_written(&j->out, why);
         }
-        if (stop_reload())
-            reload(j);
     }
     line_reader_free(reader);
     return rc;

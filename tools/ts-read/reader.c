@@ -174,6 +174,7 @@ static void wait_for(struct reader *r, bool busy)
     stop_wait(r->fds, n, timeout_ms, r->stop_ms != 0);
     if (!stop_reload())
         return;
+    sink_reload(sink);
     for (size_t i = 0; i < r->slots; i++)
         if (r->slot[i].is == SLOT_OPEN && r->slot[i].source->reload)
             r->slot[i].source->reload(r->slot[i].state);

@@ -398,6 +398,12 @@ static void lower(int *timeout_ms, int64_t at_ms)
         *timeout_ms = (int)to_ms;
 }
 
+void sink_reload(struct sink *s)
+{
+    if (s->into)
+        into_reload(s->into);
+}
+
 nfds_t sink_poll(struct sink *s, struct pollfd *fds, int *timeout_ms)
 {
     if (!s->into) {

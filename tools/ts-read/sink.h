@@ -73,6 +73,9 @@ void sink_abandon(struct sink *s, struct track *track);
 /* Before each wait, and before a peer is told that its events are out. */
 int sink_flush(struct sink *s);
 
+/* SIGHUP for the command, if there is one. */
+void sink_reload(struct sink *s);
+
 #define SINK_FDS 4
 nfds_t sink_poll(struct sink *s, struct pollfd *fds, int *timeout_ms);
 

@@ -248,6 +248,7 @@ static int exchange_now(struct drain *d, int64_t now, struct fault *why)
 static int look_at_signals(struct drain *d, struct fault *why)
 {
     if (stop_reload()) {
+        into_reload(d->into); /* first: the held are looked up in the roster of today */
         if (store_wake_held(d->store, clock_now_ms(), why) < 0)
             return -1;
         d->look = true;

@@ -17,7 +17,11 @@ int select_option(struct selection *s, const struct option_value *v, struct faul
     case SELECT_SINCE:
         return when_parse("since", v->arg, &s->since, why) < 0 ? -1 : 1;
     case SELECT_UNTIL:
-        return when_parse("until", v->arg, &s->until, why) < 0 ? -1 : 1;
+        if (when_parse("until", v->arg, &s->until, why) < 0)
+            return -1;
+        if (s->until.time.whole_bytes == 0) /* a date stands for its whole day, as in ts-read */
+            s->until.time.local_s += 86400;
+        return 1;
     case SELECT_DEVICE:
         s->device = text;
         return 1;
