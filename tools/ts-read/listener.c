@@ -68,7 +68,8 @@ static int bind_to(struct listener *l, const struct addrinfo *a, struct fault *w
     if (c->defer_s > 0)
         setsockopt(l->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &c->defer_s, sizeof c->defer_s);
     if (bind(l->fd, a->ai_addr, a->ai_addrlen) < 0 || listen(l->fd, BACKLOG) < 0)
-        return fault_errno(why, EX_UNAVAILABLE, "%s: cannot listen", c->operand);
+        return fault_errno(
+            why, errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE, "%s: cannot listen", c->operand);
     return 0;
 }
 
