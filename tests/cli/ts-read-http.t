@@ -114,6 +114,8 @@ cases = [
     ("odd-coding", head + b"Transfer-Encoding: xchunked\r\n\r\n" + chunks, 400),
     ("identity-coding", head + b"Transfer-Encoding: identity\r\n" + length + b"\r\n" + body, 400),
     ("coding-twice", head + chunked + chunked + b"\r\n" + chunks, 400),
+    ("coding-and-blank", head + b"Transfer-Encoding: chunked \r\n\r\n" + chunks, 400),
+    ("length-and-tab", head + length.replace(b"\r", b"\t\r") + b"\r\n" + body, 400),
     ("coding-in-1.0", b"POST / HTTP/1.0\r\n" + chunked + b"\r\n" + chunks, 400),
     ("length-twice", head + length + length + b"\r\n" + body, 400),
     ("length-list", head + b"Content-Length: 5, 5\r\n\r\n" + body, 400),
@@ -232,6 +234,20 @@ listening -d D http://:0
 printf 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n%s' "$(event half)" >"/dev/tcp/127.0.0.1/$port"
 is "$(post "$(event whole)")" '200 {"accepted":1}' "after half a body"
 is "$(came)" "whole " "only whole ones come out"
+ends
+
+# Peers that go away in the middle of a head give up their places at once.
+listening -d D http://:0
+python3 - "$port" <<'END'
+import socket, struct, sys
+for n in range(200):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
+    if n % 2:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+END
+is "$(post "$(event whole)" -m 2)" '200 {"accepted":1}' "after 200 beginnings of a head"
 ends
 
 # --- who may post ----------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ static int check_field(struct slice line, struct parse *p)
 {
     const char *colon = memchr(line.p, ':', line.n);
     struct slice name, value;
+    size_t bare;
 
     if (!colon)
         return 400;
@@ -108,12 +109,13 @@ static int check_field(struct slice line, struct parse *p)
         return 431;
     while (value.n > 0 && (value.p[0] == ' ' || value.p[0] == '\t'))
         value.p++, value.n--;
+    bare = value.n;
     while (value.n > 0 && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
         value.n--;
     for (size_t i = 0; i < FIELDS_ONCE; i++) {
         if (!same_word(name, once[i]))
             continue;
-        if (p->value[i].p)
+        if (p->value[i].p || (value.n < bare && (i == FIELD_LENGTH || i == FIELD_CODING)))
             return 400;
         p->value[i] = value;
     }
@@ -131,7 +133,8 @@ static bool take_length(struct slice text, uint64_t *n)
     return text.n > 0 && text.n <= 15;
 }
 
-/* How long the body is: one way to say it, or none. */
+/* How long the body is: one way to say it, or none.  Blanks behind it are no part of it for some
+   readers and a different word for others, so they are not taken. */
 static int check_framing(const struct parse *p, struct head *head)
 {
     struct slice length = p->value[FIELD_LENGTH], coding = p->value[FIELD_CODING];

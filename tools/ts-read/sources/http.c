@@ -340,8 +340,9 @@ static void notify_connection(
 
 /* ---- heads ---- */
 
-/* A head that is whole and good goes to the library; a bad one is answered here. */
-static void look_at_head(struct conn *c)
+/* A head that is whole and good goes to the library; a bad one is answered here.  ended: the peer
+   sends no more. */
+static void look_at_head(struct conn *c, bool ended)
 {
     struct http *h = c->http;
     char text[HEAD_BYTES + 1];
@@ -356,8 +357,12 @@ static void look_at_head(struct conn *c)
         return;
     }
     status = head_check((struct slice){text, (size_t)n}, &head);
-    if (status == HEAD_MORE)
+    if (status == HEAD_MORE && !ended)
         return;
+    if (status == HEAD_MORE) {
+        conn_close(c);
+        return;
+    }
     if (status != 0) {
         answer_plainly(c->peer.fd, status);
         conn_close(c);
@@ -398,7 +403,7 @@ static bool look_at_heads(struct http *h)
     int n = epoll_wait(h->heads, events, TURN, 0);
 
     for (int i = 0; i < n; i++)
-        look_at_head(events[i].data.ptr);
+        look_at_head(events[i].data.ptr, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
     return n == TURN;
 }
 
