@@ -8,9 +8,7 @@
 command -v valgrind >/dev/null || skip_all "valgrind is not installed"
 
 demo=$ROOT/share/demo
-head -n 300 "$demo/1_attlog.dat" >"$T/1_attlog.dat"
-tail -n 120 "$demo/1_attlog.dat" >>"$T/1_attlog.dat"
-cp "$demo/site.json" "$demo/roster.csv" "$T"
+cp "$demo/1_attlog.dat" "$demo/site.json" "$demo/roster.csv" "$T"
 cd "$T" || exit 1
 
 # vg PROGRAM ARGUMENT...: a complaint of valgrind makes the status 99.
@@ -25,7 +23,8 @@ vg() {
 judge() {
     [ "$1" -eq 0 ] || [ "$1" -eq 65 ]
     ok $? "$2: status $1"
-    cat "$T/$3".*.vg >"$T/said" 2>/dev/null
+    # Lines from -- tell of valgrind itself: that of Debian 12 does not know pidfd_open.
+    cat "$T/$3".*.vg 2>/dev/null | grep -v '^--' >"$T/said"
     is "$(head -n 40 "$T/said")" "" "$2: nothing to complain of"
 }
 
@@ -57,6 +56,5 @@ kill -TERM "$listener"
 wait "$listener"
 judge $? "ts-read as a listener" listener
 distinct=$(ts-spool list ledger.db | wc -l)
-[ "$distinct" -gt 300 ]
-ok $? "$distinct events arrived"
+is "$distinct" "$(jq .delivered "$demo/expected.json")" "$distinct events arrived"
 done_testing
