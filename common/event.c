@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "identity.h"
 #include "json.h"
 
 static const char *const keys[EVENT_FIELDS] = {
@@ -408,11 +409,17 @@ struct slice event_json(const struct event *e, enum event_field field)
 
 #define BAD_RAW_BYTES 4096
 
-void event_print_bad(struct buf *out, struct slice line, const char *error)
+void event_print_bad(
+    struct buf *out, struct slice line, const char *error, const struct identity_hash *key)
 {
     struct draft d = {0};
     struct buf base64 = {0};
+    struct identity id;
+    char id_text[IDENTITY_TEXT];
 
+    identity_of_bytes(&id, line, key);
+    identity_print(&id, id_text);
+    draft_str(&d, EV_EVENT_ID, slice_of(id_text));
     if (line.n > BAD_RAW_BYTES)
         line.n = BAD_RAW_BYTES;
     /* A cut in mid-character is our doing, not the record's. */

@@ -146,9 +146,11 @@ void event_write(struct buf *out, const struct event *e, const struct draft *d);
 
 /* ---- shared by all tools ---- */
 
-/* The record for a line that is no event: kind "other", raw or raw_base64 (cut at 4 KiB), error. No
- * newline. */
-void event_print_bad(struct buf *out, struct slice line, const char *error);
+/* The record for a line that is no event: the event_id of its bytes (key: see identity.h), kind
+ * "other", raw or raw_base64, error.  No newline.  raw is cut at 4 KiB; the id is of all. */
+struct identity_hash;
+void event_print_bad(
+    struct buf *out, struct slice line, const char *error, const struct identity_hash *key);
 
 /* Whose order the event belongs to: employee_id, else person_id, else card_no; SLICE_NONE without a
    person, and for a record of an unset clock: it has no place in anybody's order, and must not hold

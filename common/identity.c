@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <uuid/uuid.h>
 
+#include "json.h"
+
 #define UNIT_SEPARATOR '\x1f'
 #define NAME_BYTES 512
 
@@ -72,17 +74,18 @@ static void other_who(struct buf *who, const struct event *e)
 
 static void of_raw(struct identity *id, const struct event *e, const struct identity_hash *key)
 {
-    static const enum event_field order[] = {EV_RAW, EV_RAW_BASE64};
+    struct slice raw = event_str(e, EV_RAW), base64 = event_str(e, EV_RAW_BASE64);
+    struct buf bytes = {0};
 
-    for (size_t i = 0; i < 2; i++) {
-        struct slice raw = event_str(e, order[i]);
-
-        if (raw.p || event_has(e, order[i])) {
-            identity_of_bytes(id, raw.p ? raw : event_json(e, order[i]), key);
-            return;
-        }
-    }
-    identity_of_bytes(id, e->line, key);
+    if (raw.p)
+        identity_of_bytes(id, raw, key);
+    else if (event_has(e, EV_RAW))
+        identity_of_bytes(id, event_json(e, EV_RAW), key);
+    else if (base64.p && json_base64_bytes(&bytes, base64))
+        identity_of_bytes(id, buf_all(&bytes), key);
+    else
+        identity_of_bytes(id, e->line, key);
+    buf_free(&bytes);
 }
 
 void identity_at(struct identity *id, const struct event *e, struct slice device,

@@ -132,9 +132,11 @@ void json_int(struct buf *b, int64_t n)
     buf_add(b, p, (size_t)(digits + sizeof digits - p));
 }
 
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 void json_base64(struct buf *b, struct slice s)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *p = (const unsigned char *)s.p;
     char *q = buf_room(b, (s.n + 2) / 3 * 4 + 2);
 
@@ -144,11 +146,35 @@ void json_base64(struct buf *b, struct slice s)
 
         w |= i + 1 < s.n ? (uint32_t)p[i + 1] << 8 : 0;
         w |= i + 2 < s.n ? (uint32_t)p[i + 2] : 0;
-        *q++ = digits[w >> 18];
-        *q++ = digits[w >> 12 & 63];
-        *q++ = i + 1 < s.n ? digits[w >> 6 & 63] : '=';
-        *q++ = i + 2 < s.n ? digits[w & 63] : '=';
+        *q++ = base64_digits[w >> 18];
+        *q++ = base64_digits[w >> 12 & 63];
+        *q++ = i + 1 < s.n ? base64_digits[w >> 6 & 63] : '=';
+        *q++ = i + 2 < s.n ? base64_digits[w & 63] : '=';
     }
     *q++ = '"';
     b->len = (size_t)(q - b->data);
+}
+
+bool json_base64_bytes(struct buf *b, struct slice text)
+{
+    uint32_t w = 0;
+    int bits = 0;
+
+    if (text.n % 4 != 0)
+        return false;
+    for (int i = 0; i < 2 && text.n > 0 && text.p[text.n - 1] == '='; i++)
+        text.n--;
+    for (size_t i = 0; i < text.n; i++) {
+        const char *digit = text.p[i] ? strchr(base64_digits, text.p[i]) : NULL;
+
+        if (!digit)
+            return false;
+        w = w << 6 | (uint32_t)(digit - base64_digits);
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            buf_char(b, (char)(w >> bits & 0xff));
+        }
+    }
+    return true;
 }

@@ -17,6 +17,9 @@ void json_int(struct buf *b, int64_t n);
 /* Standard base64 with padding, quoted. */
 void json_base64(struct buf *b, struct slice s);
 
+/* Appends the bytes of standard base64 text; false, with some of them appended, when it is none. */
+bool json_base64_bytes(struct buf *b, struct slice text);
+
 /* Whether the bytes are UTF-8 (RFC 3629: no surrogates, nothing overlong). */
 bool utf8_valid(struct slice s);
 

@@ -204,7 +204,7 @@ is "$(ts-spool list --held --dead q.db | ids)" "03 05 " "or those in some states
 is "$(ts-spool list --waiting q.db | jq -r .state | sort -u)" waiting "with their state"
 is "$(ts-spool list --device D1 q.db | ids)" "01 03 05 " "or of a device"
 is "$(ts-spool list --person 20 q.db | ids)" "02 " "or of a person"
-is "$(ts-spool list --since 2024-05-04 --until 2024-05-06 q.db | ids)" "03 04 " "or of some days"
+is "$(ts-spool list --since 2024-05-04 --until 2024-05-05 q.db | ids)" "03 04 " "or of some days"
 is "$(ts-spool list --since 2024-05-03T23:59:00Z q.db | ids)" "03 04 05 06 " "or from a moment on"
 is "$(ts-spool list --id 00000000-0000-8000-8000-000000000004 q.db | ids)" "04 " "or one"
 is "$(ts-spool list --id 00000000-0000-8000-8000-000000000044 q.db)" "" "or none"

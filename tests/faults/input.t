@@ -123,4 +123,16 @@ done
 # Errors that ts-enrich passed on keep their way to the dead.
 ts-spool put "$T/again.db" <"$T/errors.ndjson" >"$T/out" 2>"$T/err"
 is "$(ts-spool list --dead "$T/again.db" | wc -l)" $((lines - 6)) "error events go to the dead"
+
+# What is kept of a long record is short; the id is of all of it, so none hides another.
+for end in a b; do
+    printf '%0100000d%s\n' 0 "$end"
+done >"$T/alike"
+for name in "ts-read -f ndjson -" ts-enrich; do
+    # shellcheck disable=SC2086 # words
+    is "$($name <"$T/alike" 2>/dev/null | ts-enrich 2>/dev/null | event_ids - | sort -u | wc -l)" 2 \
+        "${name%% *}: long records that begin alike are two"
+done
+ts-spool put "$T/alike.db" <"$T/alike" >"$T/out" 2>/dev/null
+is "$(jq -r .outcome "$T/out" | uniq -c | tr -s ' ')" " 2 stored" "ts-spool put: and both are kept"
 done_testing

@@ -73,7 +73,7 @@ static void read_bad(struct context *c, struct slice line, const char *error, st
 
     c->not_understood++;
     c->bad.len = 0;
-    event_print_bad(&c->bad, line, error);
+    event_print_bad(&c->bad, line, error, c->settings.hash);
     if (event_read(c->reader, buf_all(&c->bad), e, &why) < 0)
         abort();
 }

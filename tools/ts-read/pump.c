@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "identity.h"
 #include "json.h"
 #include "msg.h"
 
@@ -32,7 +33,8 @@ struct pump {
     bool warned_device;
     int64_t since_ms, until_ms; /* as instants, where the zone or an offset tells */
     char too_long[64];
-    struct fault why; /* set by emit, which cannot return it */
+    char cut_id[IDENTITY_TEXT]; /* of the record in hand, when its raw was cut */
+    struct fault why;           /* set by emit, which cannot return it */
     bool failed;
     struct buf base64;
 };
@@ -241,10 +243,22 @@ static struct slice cut(struct slice raw, size_t bytes)
     return utf8_valid(text) ? text : raw;
 }
 
+/* What is left of a long record does not tell it from others that begin alike: all of it does. */
+static void add_cut_id(struct pump *p, struct draft *draft, struct slice raw)
+{
+    struct identity id;
+
+    identity_of_bytes(&id, raw, NULL);
+    identity_print(&id, p->cut_id);
+    draft_str(draft, EV_EVENT_ID, slice_of(p->cut_id));
+}
+
 static void add_raw(struct pump *p, struct draft *draft, struct slice raw, bool bad)
 {
-    if (bad && raw.n > RAW_ERROR_BYTES)
+    if (bad && raw.n > RAW_ERROR_BYTES) {
+        add_cut_id(p, draft, raw);
         raw = cut(raw, RAW_CUT_BYTES);
+    }
     if (utf8_valid(raw)) {
         draft_str(draft, EV_RAW, raw);
         return;
@@ -477,12 +491,12 @@ static void skip_long(struct stream *s)
     s->skipping = !end;
 }
 
-/* Its raw does not depend on how much of it is here: it tells the record from others. */
+/* Its first bytes, always as many, however much of it is here: they tell the record from others. */
 static void emit_long(struct stream *s, struct slice record)
 {
-    size_t longest = s->pump->config.options.longest;
-
-    emit_bad(s, cut(record, longest < RAW_CUT_BYTES ? longest : RAW_CUT_BYTES), s->pump->too_long);
+    if (record.n > s->pump->config.options.longest)
+        record.n = s->pump->config.options.longest;
+    emit_bad(s, record, s->pump->too_long);
 }
 
 static void report_long(struct stream *s)

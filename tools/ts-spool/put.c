@@ -145,16 +145,11 @@ static struct slice cut(struct slice text, size_t longest)
 static void take_bad(struct put *p, struct slice line, const char *error)
 {
     struct item *item = next_item(p);
-    char id[IDENTITY_TEXT];
 
     identity_of_bytes(&item->id, line, NULL);
-    identity_print(&item->id, id);
-    p->scratch.len = 0;
-    event_print_bad(&p->scratch, line, error);
     item->state = STATE_DEAD;
     item->line = (struct place){p->texts.len, 0, true};
-    buf_printf(&p->texts, "{\"event_id\":\"%s\",", id);
-    buf_add(&p->texts, p->scratch.data + 1, p->scratch.len - 1);
+    event_print_bad(&p->texts, line, error, NULL);
     item->line.n = p->texts.len - item->line.at;
     item->reason = keep(p, cut(slice_of(error), REASON_BYTES));
     p->bad++;

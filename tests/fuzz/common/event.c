@@ -68,7 +68,7 @@ static void print_bad(struct slice line, const char *reason)
     struct event e;
     struct fault why;
 
-    event_print_bad(&out, line, reason);
+    event_print_bad(&out, line, reason, NULL);
     check(event_read(reader, buf_all(&out), &e, &why) == 0);
     check(slice_is(event_str(&e, EV_ERROR), reason));
     buf_free(&out);

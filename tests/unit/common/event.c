@@ -322,23 +322,27 @@ START_TEST(bad_records)
     struct buf out = {0}, line = {0};
     struct event e;
 
-    event_print_bad(&out, SLICE("a\tb"), "why");
+    event_print_bad(&out, SLICE("a\tb"), "why", NULL);
     buf_char(&out, '\0');
-    ck_assert_str_eq(out.data, "{\"kind\":\"other\",\"raw\":\"a\\tb\",\"error\":\"why\"}");
+    ck_assert_str_eq(out.data, "{\"event_id\":\"00000000-0000-8866-8675-4423778b21e9\",\"kind\":"
+                               "\"other\",\"raw\":\"a\\tb\",\"error\":\"why\"}");
     out.len = 0;
-    event_print_bad(&out, SLICE("\xff\x00x"), "why");
+    event_print_bad(&out, SLICE("\xff\x00x"), "why", NULL);
     buf_char(&out, '\0');
-    ck_assert_str_eq(out.data, "{\"kind\":\"other\",\"raw_base64\":\"/wB4\",\"error\":\"why\"}");
+    ck_assert_str_eq(out.data, "{\"event_id\":\"00000000-0000-83ce-abba-8616e934fdf2\",\"kind\":"
+                               "\"other\",\"raw_base64\":\"/wB4\",\"error\":\"why\"}");
 
     /* Cut at 4 KiB, and not inside a character. */
     for (int i = 0; i < 4095; i++)
         buf_char(&line, 'x');
     buf_text(&line, "\xe2\x82\xac\xe2\x82\xac");
     out.len = 0;
-    event_print_bad(&out, buf_all(&line), "why");
+    event_print_bad(&out, buf_all(&line), "why", NULL);
     buf_char(&out, '\0');
     e = read_good(out.data);
     ck_assert_uint_eq(event_str(&e, EV_RAW).n, 4095);
+    ck_assert(slice_is(
+        event_str(&e, EV_EVENT_ID), "00000000-0000-8e81-910b-db700f72ff8b")); /* of all of it */
     buf_free(&line);
     buf_free(&out);
 }

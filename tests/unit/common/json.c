@@ -114,6 +114,28 @@ START_TEST(prints_base64)
 }
 END_TEST
 
+START_TEST(reads_base64)
+{
+    struct slice quoted = slice_of(base64[_i].out);
+    struct buf out = {0};
+
+    ck_assert(json_base64_bytes(&out, (struct slice){quoted.p + 1, quoted.n - 2}));
+    ck_assert(slice_eq(buf_all(&out), base64[_i].in));
+    buf_free(&out);
+}
+END_TEST
+
+static const char *const no_base64[] = {"Zg=", "Zg", "Z===", "Zg=a", "Zm 8", "Zm8-", "====Zg=="};
+
+START_TEST(refuses_other_text)
+{
+    struct buf out = {0};
+
+    ck_assert(!json_base64_bytes(&out, slice_of(no_base64[_i])));
+    buf_free(&out);
+}
+END_TEST
+
 /* RFC 3629: first and last of each length, and what must not be. */
 static const struct {
     const char *text;
@@ -157,6 +179,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, strings_survive);
     tcase_add_loop_test(tc, prints_numbers, 0, COUNT(numbers));
     tcase_add_loop_test(tc, prints_base64, 0, COUNT(base64));
+    tcase_add_loop_test(tc, reads_base64, 0, COUNT(base64));
+    tcase_add_loop_test(tc, refuses_other_text, 0, COUNT(no_base64));
     tcase_add_loop_test(tc, judges_utf8, 0, COUNT(utf8));
 }
 
