@@ -185,7 +185,9 @@ static const struct {
 } heads[] = {
     {HEAD "\r\n", 0, 0, false},
     {HEAD "Content-Length: 65\r\n\r\n", 0, 65, false},
-    {HEAD "content-length:\t65 \r\n\r\nbody", 0, 65, false},
+    {HEAD "content-length:\t65\r\nX: y \r\n\r\nbody", 0, 65, false},
+    {HEAD "Content-Length: 65 \r\n\r\n", 400, 0, false},
+    {HEAD "Transfer-Encoding: chunked\t\r\n\r\n", 400, 0, false},
     {HEAD "Transfer-Encoding: Chunked\r\n\r\n", 0, 0, true},
     {HEAD "Expect: 100-Continue\r\n\r\n", 0, 0, false},
     {HEAD "X:\r\n\r\n", 0, 0, false},
