@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Step: `hold`, from what the steps before found.  A hold in these words is ours and goes when its
-   cause is gone; any other belongs to whoever set it. */
+   cause is gone; any other belongs to whoever set it.  Where the person was taken away since
+   (--redact), nobody can see that it is gone. */
 #include "enrich.h"
 
 static const char *const texts[HOLDS] = {
@@ -9,12 +10,23 @@ static const char *const texts[HOLDS] = {
     [HOLD_UNMAPPED] = "\"person not in the roster\"",
 };
 
+static bool is_text(struct slice text, int hold)
+{
+    return text.n + 2 == strlen(texts[hold]) && memcmp(texts[hold] + 1, text.p, text.n) == 0;
+}
+
 static bool is_ours(struct slice text)
 {
     for (int i = HOLD_NONE + 1; i < HOLDS; i++)
-        if (text.n + 2 == strlen(texts[i]) && memcmp(texts[i] + 1, text.p, text.n) == 0)
+        if (is_text(text, i))
             return true;
     return false;
+}
+
+static bool has_person(const struct event *e)
+{
+    return slice_trim(event_str(e, EV_PERSON_ID)).n > 0 ||
+           slice_trim(event_str(e, EV_CARD_NO)).n > 0;
 }
 
 void step_hold(const struct event *e, struct context *c, struct draft *d)
@@ -25,6 +37,6 @@ void step_hold(const struct event *e, struct context *c, struct draft *d)
         return;
     if (c->hold != HOLD_NONE)
         put_quoted(e, d, EV_HOLD, slice_of(texts[c->hold]));
-    else if (old.n > 0)
+    else if (old.n > 0 && (is_text(old, HOLD_CLOCK) || has_person(e)))
         draft_remove(d, EV_HOLD);
 }
