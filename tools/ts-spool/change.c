@@ -53,8 +53,9 @@ int64_t change_events(const struct change_job *job, const char *store, struct fa
 {
     struct changing c = {.job = job};
     struct buf who = {0};
-    struct action action = {.change = job->change, .what = job->what, .reason = job->reason};
     struct page page = select_page(&job->selection);
+    struct action action = {
+        .change = job->change, .states = page.states, .what = job->what, .reason = job->reason};
     struct store *s = store_open(store, job->use, why);
     int rc = s ? 0 : -1;
 

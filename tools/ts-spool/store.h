@@ -174,6 +174,7 @@ enum change {
 /* One action is one record, however many transactions it takes. */
 struct action {
     enum change change;
+    unsigned states; /* STATE_BITs meant: what has left them since it was looked at stays */
     const char *who, *what, *reason; /* reason may be NULL */
     int64_t id;                      /* 0 before the first */
     int64_t count;                   /* out: events changed */

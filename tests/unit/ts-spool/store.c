@@ -484,9 +484,12 @@ END_TEST
 
 /* ---- by hand ---- */
 
+static unsigned meant = STATES_ALL;
+
 static int64_t change(enum change what, unsigned seq)
 {
-    struct action action = {.change = what, .who = "me", .what = "test", .reason = "by me"};
+    struct action action = {
+        .change = what, .states = meant, .who = "me", .what = "test", .reason = "by me"};
     uint64_t number = seq;
 
     ck_assert_msg(store_change(store, &action, &number, 1, now, &why) == 0, "%s", why.text);
@@ -546,6 +549,35 @@ START_TEST(erase_keeps_the_id_and_the_number)
     ck_assert(put("e", "e", STATE_WAITING));
     ck_assert_str_eq(take(9), "c e");
     ck_assert_str_eq(list(STATES_ALL), "c:waiting/the drain ended before the answer e:waiting");
+}
+END_TEST
+
+/* Between the look and the deed it was put back, say: it is not delivered now, and stays. */
+START_TEST(erase_spares_what_changed_since)
+{
+    put("a", "a", STATE_WAITING);
+    ck_assert_str_eq(take(9), "a");
+    answer(token_of("a"), OUTCOME_DELIVERED, 0);
+    ck_assert_int_eq(change(CHANGE_RETRY, 1), 1);
+    meant = STATE_BIT(STATE_DELIVERED);
+    ck_assert_int_eq(change(CHANGE_ERASE, 1), 0);
+    meant = STATES_ALL;
+    ck_assert_str_eq(take(9), "a");
+}
+END_TEST
+
+START_TEST(a_clock_that_was_ahead_delays_nothing)
+{
+    int64_t right = now, year = 365 * 86400000ll;
+
+    now += 4 * year;
+    put("a", "a", STATE_HELD);
+    put("b", "b", STATE_WAITING);
+    ck_assert_str_eq(take(9), "b");
+    answer(token_of("b"), OUTCOME_DEFERRED, now + 60000);
+    ck_assert_str_eq(take(9), "");
+    now = right;
+    ck_assert_str_eq(take(9), "a b");
 }
 END_TEST
 
@@ -645,6 +677,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, retry_puts_back);
     tcase_add_test(tc, skip_gives_up_and_frees_the_person);
     tcase_add_test(tc, erase_keeps_the_id_and_the_number);
+    tcase_add_test(tc, erase_spares_what_changed_since);
+    tcase_add_test(tc, a_clock_that_was_ahead_delays_nothing);
     tcase_add_test(tc, wake_held);
     tcase_add_test(tc, pages_find_by_id_and_state);
     tcase_add_test(tc, the_file_is_private);

@@ -93,6 +93,8 @@ static const char *const sql[QUERIES] = {
     [Q_DUE] = "SELECT seq FROM exception WHERE due>=0 AND due<=?1 AND seq<?2"
               " ORDER BY due, seq LIMIT ?3",
     [Q_DUE_NEXT] = "SELECT due FROM exception WHERE due>=0 AND seq<?1 ORDER BY due, seq LIMIT 1",
+    [Q_DUE_FAR] = "SELECT 1 FROM exception WHERE due>?1 LIMIT 1",
+    [Q_DUE_NEAR] = "UPDATE exception SET due=?2 WHERE due>?1",
     [Q_DUE_SET] = "UPDATE exception SET due=?2 WHERE seq=?1",
     [Q_OUT] = "SELECT seq FROM exception WHERE due=-1 AND seq>?1 ORDER BY seq LIMIT ?2",
     [Q_WAKE_ALL] = "UPDATE exception SET due=?1 WHERE due>?1 AND state<>1",

@@ -78,6 +78,8 @@ enum query {
     Q_PROMOTE,
     Q_DUE,
     Q_DUE_NEXT,
+    Q_DUE_FAR,
+    Q_DUE_NEAR,
     Q_DUE_SET,
     Q_OUT,
     Q_WAKE_ALL,

@@ -332,7 +332,7 @@ static int change_all(struct sqlite *s, struct action *a, const uint64_t *seq, s
     for (size_t i = 0; i < count; i++) {
         int rc = sqlite_known(s, seq[i], &k, why);
 
-        if (rc == 0 && k.there)
+        if (rc == 0 && k.there && a->states & STATE_BIT(state_of(v, k.state, seq[i])))
             rc = does[a->change](&c, seq[i], &k, why);
         if (rc < 0)
             return -1;

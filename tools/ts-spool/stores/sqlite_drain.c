@@ -23,8 +23,9 @@
 #define SCAN_MAX 4096u    /* events looked at in one transaction */
 #define DUE_PAGE 256      /* due events read at once */
 #define DAY_MS 86400000ll /* no receiver may put an event off for longer */
-#define LATER_MS 1000     /* for an event that a later one of its person has to make room for */
-#define TRIES_AT_ONCE 3u  /* of an unanswered event, before it waits between tries */
+#define FAR_MS (2 * DAY_MS)
+#define LATER_MS 1000    /* for an event that a later one of its person has to make room for */
+#define TRIES_AT_ONCE 3u /* of an unanswered event, before it waits between tries */
 
 /* 1 or 0: whether the query finds an event of the person beside this one. */
 static int has_other(
@@ -439,17 +440,27 @@ static void copy_frontier(struct frontier *to, const struct frontier *from)
 
 /* ---- the exchange ---- */
 
-/* Whether anything could be handed out now, and when the next event is due. */
-static int look(struct sqlite *s, struct exchange *x, int64_t *stored, struct fault *why)
+/* Whether anything could be handed out now, and when the next event is due.  far: something waits
+   for longer than anything ever does. */
+static int look(struct sqlite *s, struct exchange *x, int64_t *stored, bool *far, struct fault *why)
 {
-    int64_t meta[METAS] = {0}, next = (int64_t)s->now.next;
+    int64_t meta[METAS] = {0}, next = (int64_t)s->now.next, limit = x->now_ms + FAR_MS, one;
 
-    if (sqlite_meta(s, meta, why) < 0 ||
+    if (sqlite_meta(s, meta, why) < 0 || sqlite_number(s, Q_DUE_FAR, &limit, 1, 0, &one, why) < 0 ||
         sqlite_number(s, Q_DUE_NEXT, &next, 1, 0, &x->due_ms, why) < 0)
         return -1;
     *stored = meta[META_STORED];
-    x->more = next <= *stored || (x->due_ms > 0 && x->due_ms <= x->now_ms);
+    *far = one != 0;
+    x->more = *far || next <= *stored || (x->due_ms > 0 && x->due_ms <= x->now_ms);
     return 0;
+}
+
+/* The clock was years ahead and is right again, say: what was put off by it is due now. */
+static int bring_near(struct sqlite *s, int64_t now_ms, struct fault *why)
+{
+    int64_t args[] = {now_ms + FAR_MS, now_ms}, ignored;
+
+    return sqlite_number(s, Q_DUE_NEAR, args, 2, 0, &ignored, why);
 }
 
 static int work(struct sqlite *s, struct exchange *x, int64_t stored, struct fault *why)
@@ -474,19 +485,20 @@ static int work(struct sqlite *s, struct exchange *x, int64_t stored, struct fau
 static int transact(struct sqlite *s, struct exchange *x, struct fault *why)
 {
     int64_t stored = 0;
+    bool far;
 
     x->given = 0;
     x->more = false;
     s->given_count = s->lines.len = 0;
     if (x->count == 0) {
-        if (sqlite_begin(s, false, why) < 0 || look(s, x, &stored, why) < 0 ||
+        if (sqlite_begin(s, false, why) < 0 || look(s, x, &stored, &far, why) < 0 ||
             sqlite_commit(s, why) < 0)
             return -1;
         if (!x->more || x->events == 0)
             return 0;
     }
-    if (sqlite_begin(s, true, why) < 0 || look(s, x, &stored, why) < 0 ||
-        work(s, x, stored, why) < 0)
+    if (sqlite_begin(s, true, why) < 0 || look(s, x, &stored, &far, why) < 0 ||
+        (far && bring_near(s, x->now_ms, why) < 0) || work(s, x, stored, why) < 0)
         return -1;
     return sqlite_commit(s, why);
 }
