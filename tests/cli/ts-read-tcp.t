@@ -54,7 +54,10 @@ printf '{"half' >&7
 exec 7>&-
 wait_for 5 lines 7
 is "$(tail -n 1 out | jq -r .error)" "torn last line" "half a line at the end is told"
+kill -STOP "$reader"
 event 5 | send
+kill -TERM "$reader"
+kill -CONT "$reader"
 ends
 is "$status" 0 "SIGTERM ends it in order"
 has 5

@@ -464,9 +464,14 @@ static nfds_t tcp_poll(void *state, bool room, struct pollfd *fds, int *timeout_
     return n;
 }
 
+/* Who is in the queue of the listening socket may have sent its events already. */
 static void tcp_stop(void *state)
 {
-    ((struct tcp *)state)->stopping = true;
+    struct tcp *t = state;
+
+    t->stopping = true;
+    while (t->listener && accept_peers(t))
+        ;
 }
 
 const struct source source_tcp = {
