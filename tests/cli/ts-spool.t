@@ -218,6 +218,10 @@ event 8 '=cmd()' '"reader":"  @x","hold":"a \"quoted\", thing"' | ts-spool put c
 is "$(ts-spool list --csv csv.db | tr -d '\r' | tail -n 1)" \
     '"00000000-0000-8000-8000-000000000008","2024-05-09T08:00:00+08:00","","D0","'"'"'  @x","","","'"'"'=cmd()","","","held","a ""quoted"", thing",0' \
     "--csv starts no formula"
+event 9 '\u0000=1+1' '"reader":"\u001b[31m\r\n","hold":"\u009b2J\u202e"' | ts-spool put cell.db >/dev/null
+is "$(ts-spool list --csv cell.db | tail -n 1 | cut -d, -f5,8,12 | LC_ALL=C tr -d ' -~')" "" \
+    "--csv moves no cursor"
+is "$(ts-spool list --csv cell.db | tail -n 1 | cut -d, -f8)" '"\x00=1+1"' "nor hides a formula"
 printf '{"event_id":"s","state":"of mind","reason":"mine","attempts":7}\n' | ts-spool put s.db >/dev/null
 is "$(ts-spool list s.db)" '{"event_id":"s","attempts":7,"state":"waiting"}' \
     "members of the same name make room"

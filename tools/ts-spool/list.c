@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "json.h"
+#include "msg.h"
 #include "select.h"
 #include "spool.h"
 #include "stop.h"
@@ -118,23 +119,26 @@ static void print_event(struct list *l, const struct event *e, const struct row 
     buf_free(&attempts);
 }
 
-/* A cell that begins like a formula gets a quote before it, also behind a leading blank. */
+/* A cell that begins like a formula gets a quote before it, also behind a leading blank; what moves
+   a terminal's cursor, or hides text, is spelled out. */
 static void print_cell(struct buf *out, struct slice text)
 {
+    struct buf plain = {0};
     size_t blank = 0;
 
-    while (blank < text.n && text.p[blank] == ' ')
+    msg_escape(&plain, text);
+    while (blank < plain.len && plain.data[blank] == ' ')
         blank++;
     buf_char(out, '"');
-    if (blank < text.n && strchr("=+-@\t\r\n", text.p[blank]) && text.p[blank])
+    if (blank < plain.len && memchr("=+-@", plain.data[blank], 4))
         buf_char(out, '\'');
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '"')
+    for (size_t i = 0; i < plain.len; i++) {
+        if (plain.data[i] == '"')
             buf_char(out, '"');
-        if (text.p[i])
-            buf_char(out, text.p[i]);
+        buf_char(out, plain.data[i]);
     }
     buf_char(out, '"');
+    buf_free(&plain);
 }
 
 static const enum event_field columns[] = {EV_EVENT_ID, EV_TIME, EV_LOCAL_TIME, EV_DEVICE_ID,
