@@ -390,9 +390,10 @@ struct slice event_str(const struct event *e, enum event_field field)
 {
     yyjson_val *v = e->field[field];
 
-    if (!v || !yyjson_is_str(v))
-        return SLICE_NONE;
-    return (struct slice){yyjson_get_str(v), yyjson_get_len(v)};
+    if (v && yyjson_is_str(v))
+        return (struct slice){yyjson_get_str(v), yyjson_get_len(v)};
+    /* "person_id":111 is what many a program writes: the digits say who it is, exactly. */
+    return v && (yyjson_is_num(v) || yyjson_is_raw(v)) ? event_json(e, field) : SLICE_NONE;
 }
 
 struct slice event_json(const struct event *e, enum event_field field)

@@ -471,8 +471,10 @@ static void finish_life(struct into *i)
     if (monotonic_ms() - i->started_ms > STEADY_MS)
         i->backoff_ms = BACKOFF_FIRST_MS;
     i->resume_ms = monotonic_ms() + i->backoff_ms;
-    msg_warn("--into: the command ended (exit status %d): starting it again in %d ms", i->status,
-        i->backoff_ms);
+    /* Its status is that of its last program, which may have ended well after another died. */
+    msg_warn("--into: the command ended before its input did (exit status %d): starting it again "
+             "in %d ms",
+        i->status, i->backoff_ms);
     i->backoff_ms = i->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : i->backoff_ms * 2;
 }
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# SIGHUP: site file and roster are read again between two lines, while the input is idle and under
-# load; what cannot be read or has lost everybody is refused, and the old one stays.
+# Site file and roster are read again between two lines when they change, and on SIGHUP, while the
+# input is idle and under load; what cannot be read or has lost everybody is refused, and the old
+# one stays.
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
 command -v ts-enrich >/dev/null || skip_all "ts-enrich is not built"
@@ -46,8 +47,21 @@ send
 is "$got" "+08:00 E1" "before"
 site Europe/Berlin
 roster $'126,E2\n5,E5\n'
+changed() {
+    send
+    [ "$got" != "+08:00 E1" ]
+}
+wait_for 10 changed
+is "$got" "+01:00 E2" "changed files are read again by themselves"
+like "$(tail -n 1 err)" "read again" "and that is said"
+said=$(grep -cE 'read again|going on with' err)
+site Asia/Manila
+roster $'126,E1\n5,E5\n'
+reload
 send
-is "$got" "+08:00 E1" "changed files change nothing by themselves"
+is "$got" "+08:00 E1" "at once on SIGHUP"
+site Europe/Berlin
+roster $'126,E2\n5,E5\n'
 reload
 is "$said_now" "ts-enrich: site and roster read again: 1 devices, 2 people" "SIGHUP reads them, while idle"
 send

@@ -198,9 +198,14 @@ printf 'person_id,employee_id,name\n126,E1,Ann Secret\n126,E2,Bob Secret\n9,,x\n
 enrich -z UTC -r two.csv <<<"$line"
 is "$status $(field hold) $(field employee_id)" "0 person id claimed by two null" \
     "an id of two people is nobody's"
+like "$err" "an id is claimed by two people in the roster" "said when the first event of it comes"
+enrich -z UTC -r two.csv --check-config </dev/null
 like "$err" "two.csv:3: person_id is another employee's in line 2: its events are put on hold" \
-    "reported when it is read"
+    "--check-config says where"
 like "$err" "two.csv: 1 rows have no employee_id" "rows without an employee too"
+enrich -z UTC -r two.csv <<<"${line/126/5}"
+is "$err" "" "an odd roster is no news for every cron mail"
+enrich -z UTC -r two.csv <<<"$line"
 [[ $err != *Secret* && $err != *126* ]]
 ok $? "without a name or an id"
 
@@ -219,6 +224,23 @@ enrich -c bad.json --check-config </dev/null
 is "$status" 78 "--check-config of a bad file: 78"
 enrich -r none.csv </dev/null
 is "$status" 66 "a missing roster: 66"
+
+# --- typing mistakes that cost an identity -------------------------------------------------------
+
+for id in 111 112; do
+    printf '{"local_time":"2026-05-04T06:35:30","device_id":"G","person_id":%s}\n' $id
+done >numbers.ndjson
+is "$(ts-enrich <numbers.ndjson 2>/dev/null | jq -r .event_id)" \
+    "$(sed 's/:\(11.\)}/:"\1"}/' numbers.ndjson | ts-enrich 2>/dev/null | jq -r .event_id)" \
+    "a person_id written as a number is the same person as its digits"
+printf '{"zone":"UTC","devices":{"CGXH2012345":{}}}' >listed.json
+for id in CGXH2012345 CGXH20123456 OTHER; do
+    ts-enrich -c listed.json <<<"${line/GATE-2/$id}" 2>&1 >/dev/null | head -n 1
+done >said
+is "$(cat said)" "ts-enrich: device CGXH20123456 is not in listed.json (did you mean CGXH2012345?): \
+it has no zone, reader or direction of its own
+ts-enrich: device OTHER is not in listed.json: it has no zone, reader or direction of its own" \
+    "a device that the site file does not list is named, once"
 
 # --- usage ---------------------------------------------------------------------------------------
 

@@ -69,6 +69,9 @@ struct context {
 
     uint64_t lines, not_understood;
     uint64_t nameless;                    /* events without device_id */
+    uint64_t strangers;                   /* events of devices that the site file does not have */
+    char stranger[DEVICE_ID_KEPT];        /* the first of them */
+    uint64_t claimed;                     /* events of an id that two people claim */
     uint64_t zoneless;                    /* events left without `time` for want of a zone */
     char zoneless_device[DEVICE_ID_KEPT]; /* of the first of them */
 };

@@ -36,7 +36,14 @@ static const struct program program = {
     .synopsis = "[-c site.json] [-d device-id] [-z zone] [option …] [file …]",
     .summary = "Completes events: identity, true time, person, direction. NDJSON in and out.",
     .options = options,
-    .more = "SIGHUP reads site file and roster again.\n",
+    .more = "Site file and roster are read again when they change, and on SIGHUP.\n",
+};
+
+/* Tells one state of a file from another. */
+struct stamp {
+    struct timespec changed;
+    ino_t inode;
+    off_t bytes;
 };
 
 struct job {
@@ -48,12 +55,24 @@ struct job {
     struct hash *hash;
     struct context context;
     struct line_writer out;
+    struct stamp site_stamp, roster_stamp; /* of what is in use */
+    int64_t looked_ms;                     /* when the files were looked at */
+    bool waited;                           /* input ran dry since */
+    bool said_stranger, said_claimed;
     int status; /* of faults that do not end the work: a missing file */
 };
 
 static void tell(const char *text)
 {
     msg_warn("%s", text);
+}
+
+/* What is odd about a roster is for people who look at it; cron would mail it every five minutes.
+ */
+static void tell_people(const char *text)
+{
+    if (isatty(STDERR_FILENO))
+        msg_warn("%s", text);
 }
 
 /* ---- options ---- */
@@ -120,7 +139,8 @@ static int load(struct job *j, struct site **site, struct roster **roster, struc
         return -1;
     path = j->roster_path ? j->roster_path : (*site)->roster;
     if (path)
-        *roster = roster_load(path, &j->context.settings.redact, tell, why);
+        *roster =
+            roster_load(path, &j->context.settings.redact, j->check ? tell : tell_people, why);
     if (!path || *roster)
         return 0;
     site_free(*site);
@@ -148,12 +168,42 @@ static void use(struct job *j, struct site *site, struct roster *roster)
     context_use(&j->context, site, roster);
 }
 
+#define LOOK_MS 1000
+
+static struct stamp stamp_of(const char *path)
+{
+    struct stat st;
+
+    if (!path || stat(path, &st) < 0)
+        return (struct stamp){.bytes = -1};
+    return (struct stamp){st.st_mtim, st.st_ino, st.st_size};
+}
+
+static bool same_stamp(const struct stamp *a, const struct stamp *b)
+{
+    return a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec &&
+           a->inode == b->inode && a->bytes == b->bytes;
+}
+
+/* Notes what the files are like now; whether they are what was noted before. */
+static bool unchanged(struct job *j)
+{
+    const char *path = j->roster_path ? j->roster_path : j->site->roster;
+    struct stamp site = stamp_of(j->config), roster = stamp_of(path);
+    bool same = same_stamp(&site, &j->site_stamp) && same_stamp(&roster, &j->roster_stamp);
+
+    j->site_stamp = site;
+    j->roster_stamp = roster;
+    return same;
+}
+
 static void reload(struct job *j)
 {
     struct site *site;
     struct roster *roster;
     struct fault why;
 
+    unchanged(j); /* noted: whatever comes of it, it is tried once */
     if (load(j, &site, &roster, &why) < 0) {
         msg_warn("%s; going on with the old site and roster", why.text);
     } else if (check_shrunk(j, site, roster, &why) < 0) {
@@ -167,7 +217,40 @@ static void reload(struct job *j)
     }
 }
 
+/* After input ran dry, and a second since the last look: a file that was changed is read again. */
+static void look_at_files(struct job *j)
+{
+    int64_t now_ms = monotonic_ms();
+
+    j->waited = false;
+    if (now_ms - j->looked_ms < LOOK_MS)
+        return;
+    j->looked_ms = now_ms;
+    if (!unchanged(j))
+        reload(j);
+}
+
 /* ---- the loop ---- */
+
+/* What somebody has to look after is said when it is met first, not only at the end. */
+static void say_news(struct job *j)
+{
+    const struct context *c = &j->context;
+    const struct device *near;
+
+    if (c->strangers > 0 && !j->said_stranger) {
+        near = site_near(j->site, c->stranger);
+        msg_warn("device %s is not in %s%s%.*s%s: it has no zone, reader or direction of its own",
+            c->stranger, j->config, near ? " (did you mean " : "", near ? (int)near->name.n : 0,
+            near ? near->name.p : "", near ? "?)" : "");
+        j->said_stranger = true;
+    }
+    if (c->claimed > 0 && !j->said_claimed) {
+        msg_warn("an id is claimed by two people in the roster: its events are put on hold; "
+                 "--check-config names it");
+        j->said_claimed = true;
+    }
+}
 
 /* Before every wait for input: what is done goes out, and a SIGHUP is looked after. */
 static int idle(void *arg, struct fault *why)
@@ -176,6 +259,8 @@ static int idle(void *arg, struct fault *why)
 
     if (stop_reload())
         reload(j);
+    say_news(j);
+    j->waited = true;
     return line_flush(&j->out, why);
 }
 
@@ -205,6 +290,8 @@ static int read_lines(struct job *j, int fd, struct fault *why)
         /* Before the line: whoever sent the signal may have sent the line after it. */
         if (stop_reload())
             reload(j);
+        if (j->waited)
+            look_at_files(j);
         if (kind == LINE_ERROR) {
             rc = -1;
         } else if (!is_fragment(j, fd, kind, line)) {
@@ -244,10 +331,11 @@ static int read_all(struct job *j, char **files, struct fault *why)
 }
 
 /* What is to be said at the end, the most important thing last; the exit status. */
-static int sum_up(const struct job *j)
+static int sum_up(struct job *j)
 {
     const struct context *c = &j->context;
 
+    say_news(j);
     if (c->nameless > 0)
         msg_warn("%" PRIu64 " events without device_id: give -d, or their ids will not match "
                  "those of other paths",
@@ -258,7 +346,9 @@ static int sum_up(const struct job *j)
             c->zoneless > 1 ? " (the first of them)" : "");
     if (c->not_understood == 0)
         return j->status;
-    msg_warn("%" PRIu64 " of %" PRIu64 " lines were not understood", c->not_understood, c->lines);
+    msg_warn("%" PRIu64 " of %" PRIu64 " lines were not understood%s", c->not_understood, c->lines,
+        c->not_understood == c->lines ? ": is this NDJSON? ts-read makes it of a device's log"
+                                      : "");
     return j->status ? j->status : EX_DATAERR;
 }
 
@@ -283,6 +373,7 @@ static int run(struct job *j, char **files)
     if (load(j, &j->site, &j->roster, &why) < 0)
         return msg_fault(&why);
     context_use(&j->context, j->site, j->roster);
+    unchanged(j);
     if (j->check)
         return check_config(j);
     line_writer_init(&j->out, STDOUT_FILENO, "standard output");

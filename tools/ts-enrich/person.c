@@ -44,6 +44,7 @@ void step_person(const struct event *e, struct context *c, struct draft *d)
     known = c->roster ? answer == ROSTER_FOUND : event_str(e, EV_EMPLOYEE_ID).n > 0;
     if (c->hold != HOLD_NONE)
         return;
+    c->claimed += answer == ROSTER_CLAIMED;
     if (answer == ROSTER_CLAIMED)
         c->hold = HOLD_CLAIMED;
     else if (!known && (c->settings.require_employee || c->site->require_employee))

@@ -15,6 +15,18 @@ static const struct device *look_up(struct context *c, struct slice id)
     return c->last_device;
 }
 
+/* A site file that lists devices, but not this one: most likely one of the two has a typing
+   mistake, and then the ids match no other path. */
+static void count_stranger(struct context *c, struct slice id)
+{
+    size_t n = id.n < sizeof c->stranger ? id.n : sizeof c->stranger - 1;
+
+    if (c->strangers++ > 0)
+        return;
+    memcpy(c->stranger, id.p, n);
+    c->stranger[n] = '\0';
+}
+
 void step_registry(const struct event *e, struct context *c, struct draft *d)
 {
     struct slice given = event_str(e, EV_DEVICE_ID), id = given;
@@ -27,6 +39,8 @@ void step_registry(const struct event *e, struct context *c, struct draft *d)
     }
     c->device = look_up(c, id);
     c->device_id = c->device ? c->device->name : id;
+    if (!c->device && c->site->device_count > 0)
+        count_stranger(c, id);
     if (!slice_eq(c->device_id, given))
         draft_str(d, EV_DEVICE_ID, c->device_id);
 }

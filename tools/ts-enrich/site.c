@@ -111,11 +111,35 @@ static size_t distance(const char *a, const char *b)
     return row[n % 3][m];
 }
 
+#define NEAR 4 /* mistakes: from here on it is another word */
+
+const struct device *site_near(const struct site *s, const char *name)
+{
+    const struct device *near = NULL;
+    size_t best = NEAR;
+
+    for (size_t i = 0; i < s->device_count; i++) {
+        char known[32];
+        size_t n = s->devices[i].name.n, d;
+
+        if (n >= sizeof known)
+            continue;
+        memcpy(known, s->devices[i].name.p, n);
+        known[n] = '\0';
+        d = distance(name, known);
+        if (d < best) {
+            best = d;
+            near = &s->devices[i];
+        }
+    }
+    return near;
+}
+
 static void unknown_key(struct reading *r, const struct place *at, const struct key_spec *spec)
 {
     const char *key = yyjson_get_str(at->key), *near = NULL;
     struct buf known = {0};
-    size_t best = 4;
+    size_t best = NEAR;
 
     for (; spec->name; spec++) {
         size_t d = distance(key, spec->name);

@@ -64,6 +64,9 @@ typedef void site_mistake(const char *text);
 /* NULL and *why when the file cannot be read or has mistakes; each mistake was reported before. */
 struct site *site_load(const char *path, site_mistake *report, struct fault *why);
 
+/* The device whose name is nearest to this one, if it is near enough for a typing mistake. */
+const struct device *site_near(const struct site *s, const char *name);
+
 /* A site without a file: no devices, no zone, the usual punch table. */
 struct site *site_new(void);
 void site_free(struct site *s);
