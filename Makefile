@@ -11,6 +11,7 @@ VERSION := 0.1.0
 TOOLS   := ts-read ts-enrich ts-send ts-spool
 SCRIPTS := $(wildcard scripts/ts-*)
 PAGES   := $(wildcard man/*.[157])
+EXAMPLES := $(addprefix share/demo/,1_attlog.dat site.json roster.csv)
 
 FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
 FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -93,16 +94,21 @@ lint:
 	scripts/lint
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s))
+	install -d $(DESTDIR)$(BINDIR) $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) $(DESTDIR)$(DATADIR)
 	install -m 755 $(TOOLS:%=$(B)/%) $(SCRIPTS) $(DESTDIR)$(BINDIR)
 	$(foreach p,$(PAGES),install -m 644 $(p) $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(p))) &&) :
+	install -m 644 $(EXAMPLES) $(DESTDIR)$(DATADIR)
 uninstall:
 	rm -f $(TOOLS:%=$(DESTDIR)$(BINDIR)/%) $(SCRIPTS:scripts/%=$(DESTDIR)$(BINDIR)/%)
 	rm -f $(foreach p,$(PAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(p)))/$(notdir $(p)))
+	rm -f $(EXAMPLES:share/demo/%=$(DESTDIR)$(DATADIR)/%)
+	-rmdir $(DESTDIR)$(DATADIR) 2>/dev/null
+help:
+	@echo 'make [all|check|asan|coverage|bench|fuzz|lint|install|uninstall|clean] [PREFIX=… DESTDIR=…]'
 clean:
 	rm -rf build
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tests check asan coverage bench fuzz fuzzers lint install uninstall clean
+.PHONY: all tests check asan coverage bench fuzz fuzzers lint install uninstall help clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
