@@ -31,6 +31,7 @@ struct checkpoint {
     char *path, *beside, *folder;
     struct item *item;
     size_t count;
+    struct timespec saved;
     bool changed;
 };
 
@@ -64,11 +65,17 @@ void place_identify(int fd, struct place *place)
 bool place_matches(int fd, const struct place *place)
 {
     struct stat st;
-    char head[40];
 
     /* The device number may change when the machine starts again: the head speaks for it. */
-    return fstat(fd, &st) == 0 && st.st_ino == place->inode &&
-           (uint64_t)st.st_size >= place->offset &&
+    return fstat(fd, &st) == 0 && st.st_ino == place->inode && place_begins(fd, place);
+}
+
+bool place_begins(int fd, const struct place *place)
+{
+    struct stat st;
+    char head[40];
+
+    return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= place->offset &&
            read_head(fd, place->head_bytes, head) == place->head_bytes &&
            strcmp(head, place->head) == 0;
 }
@@ -88,6 +95,11 @@ const struct place *checkpoint_find(const struct checkpoint *c, const char *sour
     const struct item *item = find(c, source);
 
     return item ? &item->place : NULL;
+}
+
+const struct timespec *checkpoint_saved(const struct checkpoint *c)
+{
+    return &c->saved;
 }
 
 static bool same(const struct place *a, const struct place *b)
@@ -146,12 +158,15 @@ static int read_file(struct checkpoint *c, struct fault *why)
 {
     int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = -1;
     struct buf text = {0};
+    struct stat st;
     ssize_t n = 0;
 
     if (fd < 0 && errno == ENOENT)
         return 0;
     if (fd < 0)
         return fault_errno(why, EX_NOINPUT, "%s: cannot open", c->path);
+    if (fstat(fd, &st) == 0)
+        c->saved = st.st_mtim;
     do {
         text.len += (size_t)n;
         n = read(fd, buf_room(&text, 65536), 65536);

@@ -7,6 +7,8 @@
 #ifndef TS_CHECKPOINT_H
 #define TS_CHECKPOINT_H
 
+#include <time.h>
+
 #include "sink.h"
 
 struct checkpoint;
@@ -17,6 +19,9 @@ void checkpoint_free(struct checkpoint *c);
 
 /* Where a source was; NULL when it was never told. */
 const struct place *checkpoint_find(const struct checkpoint *c, const char *source);
+
+/* When the file was written that was read: what is older was seen by then. */
+const struct timespec *checkpoint_saved(const struct checkpoint *c);
 
 /* Remembers a place, until checkpoint_save. */
 void checkpoint_set(struct checkpoint *c, const char *source, const struct place *place);
@@ -32,5 +37,8 @@ void place_identify(int fd, struct place *place);
 
 /* Whether fd is the file that `place` tells of, and still has all that was read of it. */
 bool place_matches(int fd, const struct place *place);
+
+/* The same of a copy: it begins alike and is long enough. */
+bool place_begins(int fd, const struct place *place);
 
 #endif

@@ -72,6 +72,7 @@ struct settings {
     struct cidr allow[ALLOW_MAX];
     const char *checkpoint;
     bool list_formats, progress, verbose;
+    bool gap; /* see source.h */
 };
 
 static int set_format(struct settings *s, const char *name, struct fault *why)
@@ -199,6 +200,7 @@ static void settings_init(struct settings *s)
     s->pump.options.option = s->format_option;
     s->pump.options.longest = 1 << 20;
     s->env.allow = s->allow;
+    s->env.gap = &s->gap;
 }
 
 /* What options only mean together. */
@@ -239,7 +241,7 @@ static int judge(
     if (result->cut_short || result->unstored > 0)
         return EX_TEMPFAIL;
     /* Ended by a signal: in order, whatever was read until then. */
-    return pump_bad(pump) > 0 && !stop_requested() ? EX_DATAERR : 0;
+    return (pump_bad(pump) > 0 || s->gap) && !stop_requested() ? EX_DATAERR : 0;
 }
 
 static int run(struct settings *s, char **operand, size_t operands, struct fault *why)

@@ -73,12 +73,22 @@ struct track *track_new(enum track_kind kind, size_t source)
 
 void track_drop(struct track *t)
 {
-    if (t && --t->refs == 0)
+    while (t && --t->refs == 0) {
+        struct track *earlier = t->before;
+
         free(t);
+        t = earlier;
+    }
 }
 
 void track_settled(const struct track *t, struct place *place)
 {
+    for (const struct track *b = t ? t->before : NULL; b; b = b->before)
+        if (b->unfinal > 0) {
+            *place = b->at;
+            place->offset = UINT64_MAX;
+            t = b;
+        }
     if (t && t->unfinal > 0 && t->stuck.offset < place->offset) {
         place->offset = t->stuck.offset;
         place->line = t->stuck.line;

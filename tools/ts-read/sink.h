@@ -46,13 +46,15 @@ struct track {
     unsigned accepted, unfinal; /* with a final receipt; answered otherwise, or given up */
     unsigned refused;           /* of TRACK_TELL: too many in one record, not taken */
     struct place stuck;         /* offset and line of the first of the unfinal, if there is one */
+    struct track *before;       /* of the file that the source read before this one, or NULL */
     unsigned refs;
 };
 
 struct track *track_new(enum track_kind kind, size_t source);
 void track_drop(struct track *t);
 
-/* Moves a place of this track's file back to the first event that got no final receipt. */
+/* Moves a place of this track's file back to the first event that got no final receipt, also into a
+ * file that was read before. */
 void track_settled(const struct track *t, struct place *place);
 
 struct sink;

@@ -17,8 +17,9 @@ struct source_env {
     struct pump *pump;
     struct sink *sink;
     struct checkpoint *checkpoint; /* NULL: none; else where to go on from */
-    bool follow, listen;           /* -F, -l */
-    const struct cidr *allow;      /* --allow */
+    bool *gap;                /* set where rows may have been left out that no later run finds */
+    bool follow, listen;      /* -F, -l */
+    const struct cidr *allow; /* --allow */
     size_t allow_count;
     const char *token_file; /* NULL: none */
     size_t body_bytes;      /* --max-body */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
-#include "msg.h"
+#include "rotation.h"
 #include "source.h"
 
 #define PIPE_BYTES (1 << 20)
@@ -18,13 +18,15 @@
 struct file {
     const struct source_env *env;
     const char *name;
+    size_t number;
     int fd;
+    struct rotation *rotation; /* files to read after this one; NULL: none */
     bool regular, stopping, ended;
     bool full; /* the sink had no room for what is buffered */
     struct stream *stream;
     struct track *track;
     struct place at;
-    uint64_t bytes;
+    uint64_t bytes, before_bytes; /* this file's size; that of those before it */
 };
 
 static bool file_takes(const struct source_env *env, const char *operand)
@@ -65,44 +67,73 @@ static void file_close(void *state)
         close(f->fd);
     stream_close(f->stream);
     track_drop(f->track);
+    rotation_free(f->rotation);
     free(f);
 }
 
-/* Goes on from the checkpoint, where this still is the file that it tells of. */
+/* A stream from the start of what f->fd is. */
+static void begin_stream(struct file *f, enum stream_kind kind)
+{
+    char name[256], stem[256];
+    struct stream_config config = {.origin = name, .device = stem, .kind = kind};
+    struct track *before = f->track;
+
+    source_names(strcmp(f->name, "-") == 0 ? "stdin" : f->name, name, stem, sizeof name);
+    place_identify(f->fd, &f->at);
+    if (sink_receipts(f->env->sink)) {
+        f->track = track_new(TRACK_REPORT, f->number);
+        f->track->at = f->at;
+        f->track->before = before;
+    }
+    config.track = f->track;
+    stream_close(f->stream);
+    f->stream = stream_open(f->env->pump, &config);
+    f->full = f->ended = false;
+}
+
+/* The next file that rotation left; false when there is none. */
+static bool next_file(struct file *f, struct place *from)
+{
+    struct stat st;
+
+    if (!rotation_more(f->rotation))
+        return false;
+    if (f->fd > STDERR_FILENO)
+        close(f->fd);
+    f->fd = rotation_next(f->rotation, from);
+    f->before_bytes += f->bytes;
+    f->bytes = fstat(f->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+    /* A line of an old file that fits no format must not keep us from the ones after it. */
+    begin_stream(f, rotation_more(f->rotation) ? STREAM_TAIL : STREAM_FILE);
+    return true;
+}
+
+/* Goes on from the checkpoint: in this file, or in those that were rotated before it. */
 static int resume(struct file *f, struct fault *why)
 {
-    const struct place *place;
+    const struct place *place =
+        f->env->checkpoint ? checkpoint_find(f->env->checkpoint, f->name) : NULL;
+    struct place from;
 
-    place_identify(f->fd, &f->at);
-    if (f->track)
-        f->track->at = f->at;
-    place = f->env->checkpoint ? checkpoint_find(f->env->checkpoint, f->name) : NULL;
-    if (!place || place->offset == 0 || !f->regular)
+    if (!place || !f->regular)
         return 0;
-    if (!place_matches(f->fd, place)) {
-        msg_warn(
-            "%s: not the file that the checkpoint tells of: reading it from the start", f->name);
-        return 0;
-    }
-    return source_resume(f->fd, f->name, f->stream, place, why);
+    from = *place;
+    f->rotation = rotation_find(f->name, f->fd, place, checkpoint_saved(f->env->checkpoint));
+    *f->env->gap = *f->env->gap || rotation_gap(f->rotation);
+    f->bytes = f->rotation ? 0 : f->bytes;
+    next_file(f, &from);
+    return from.offset > 0 ? source_resume(f->fd, f->name, f->stream, &from, why) : 0;
 }
 
 static void *file_open(
     const struct source_env *env, const char *operand, size_t number, struct fault *why)
 {
     struct file *f = mem_alloc(sizeof *f);
-    char name[256], stem[256];
-    struct stream_config config = {.origin = name, .device = stem};
 
-    *f = (struct file){.env = env, .name = operand, .fd = -1};
-    source_names(strcmp(operand, "-") == 0 ? "stdin" : operand, name, stem, sizeof name);
+    *f = (struct file){.env = env, .name = operand, .number = number, .fd = -1};
     if (open_operand(f, why) < 0)
         goto out;
-    if (sink_receipts(env->sink))
-        f->track = track_new(TRACK_REPORT, number);
-    config.kind = f->regular ? STREAM_FILE : STREAM_PIPE;
-    config.track = f->track;
-    f->stream = stream_open(env->pump, &config);
+    begin_stream(f, f->regular ? STREAM_FILE : STREAM_PIPE);
     if (resume(f, why) < 0)
         goto out;
     return f;
@@ -138,6 +169,7 @@ static enum source_state read_block(struct file *f, struct fault *why)
 static enum source_state file_run(void *state, struct fault *why)
 {
     struct file *f = state;
+    struct place from;
     enum source_state rc;
 
     if (sink_over(f->env->sink))
@@ -149,6 +181,8 @@ static enum source_state file_run(void *state, struct fault *why)
     }
     rc = source_state(stream_run(f->stream, why));
     f->full = rc == SOURCE_FULL;
+    if (rc == SOURCE_END && !f->stopping && next_file(f, &from))
+        return SOURCE_MORE;
     return f->stopping && rc == SOURCE_MORE ? SOURCE_END : rc;
 }
 
@@ -184,8 +218,8 @@ static void file_progress(const void *state, struct source_progress *progress)
     struct place place;
 
     stream_place(f->stream, &place);
-    progress->done += place.offset;
-    progress->total += f->bytes;
+    progress->done += f->before_bytes + place.offset;
+    progress->total += f->before_bytes + f->bytes;
 }
 
 const struct source source_file = {

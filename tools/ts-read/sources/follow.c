@@ -10,7 +10,6 @@
  *
  * A line without its newline waits for its rest; it is torn only when its file is left.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -22,6 +21,7 @@
 
 #include "checkpoint.h"
 #include "msg.h"
+#include "rotation.h"
 #include "source.h"
 #include "stop.h"
 
@@ -35,6 +35,7 @@ struct follow {
     char name[256], stem[256];
     int fd, notes; /* the file, inotify; -1 */
     int folder_watch, file_watch;
+    struct rotation *rotation; /* files to read after this one; NULL: none */
     struct stream *stream;
     struct track *track;
     struct place at;  /* which file it is; offset and line are the stream's */
@@ -119,49 +120,30 @@ static int open_path(struct follow *f, int *fd, struct fault *why)
 
 /* ---- going on from a checkpoint ---- */
 
-/* The file that was renamed while we were away, in the same folder; -1 when it is not there. */
-static int find_renamed(const struct follow *f, const struct place *place)
+/* The next file that rotation left; false when there is none. */
+static bool next_file(struct follow *f, struct place *from)
 {
-    char *copy = mem_text(slice_of(f->path));
-    DIR *folder = opendir(dirname(copy));
-    struct dirent *entry;
-    int fd = -1;
-
-    while (folder && fd < 0 && (entry = readdir(folder))) {
-        if (entry->d_ino != place->inode)
-            continue;
-        fd = openat(dirfd(folder), entry->d_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-        if (fd >= 0 && !place_matches(fd, place)) {
-            close(fd);
-            fd = -1;
-        }
-    }
-    if (folder)
-        closedir(folder);
-    free(copy);
-    return fd;
+    if (!rotation_more(f->rotation))
+        return false;
+    take_file(f, rotation_next(f->rotation, from));
+    f->look_ms = 0; /* nothing wakes us about a file that is not at the path */
+    return true;
 }
 
 static int resume(struct follow *f, struct fault *why)
 {
     const struct place *place =
         f->env->checkpoint ? checkpoint_find(f->env->checkpoint, f->path) : NULL;
-    int fd;
+    struct place from;
 
     f->first = false;
-    if (!place || f->fifo || place->offset == 0)
+    if (!place || f->fifo)
         return 0;
-    if (!place_matches(f->fd, place)) {
-        fd = find_renamed(f, place);
-        if (fd < 0) {
-            msg_warn("%s: not the file that the checkpoint tells of: reading it from the start",
-                f->path);
-            return 0;
-        }
-        msg_warn("%s: renamed since the checkpoint: its rest comes first", f->path);
-        take_file(f, fd);
-    }
-    return source_resume(f->fd, f->path, f->stream, place, why);
+    from = *place;
+    f->rotation = rotation_find(f->path, f->fd, place, checkpoint_saved(f->env->checkpoint));
+    *f->env->gap = *f->env->gap || rotation_gap(f->rotation);
+    next_file(f, &from);
+    return from.offset > 0 ? source_resume(f->fd, f->path, f->stream, &from, why) : 0;
 }
 
 /* ---- looking ---- */
@@ -181,9 +163,12 @@ static void look_for_successor(struct follow *f)
 {
     struct stat there, here;
 
-    if (f->leave_ms || f->fifo || stat(f->path, &there) < 0 || fstat(f->fd, &here) < 0)
+    if (f->leave_ms || f->fifo)
         return;
-    if (there.st_ino != here.st_ino || there.st_dev != here.st_dev)
+    if (rotation_more(f->rotation))
+        f->leave_ms = monotonic_ms() + LEAVE_MS;
+    else if (stat(f->path, &there) == 0 && fstat(f->fd, &here) == 0 &&
+             (there.st_ino != here.st_ino || there.st_dev != here.st_dev))
         f->leave_ms = monotonic_ms() + LEAVE_MS;
 }
 
@@ -229,6 +214,7 @@ static void follow_close(void *state)
     if (!f)
         return;
     leave_file(f);
+    rotation_free(f->rotation);
     if (f->notes >= 0)
         close(f->notes);
     free(f);
@@ -282,6 +268,7 @@ static int read_block(struct follow *f, struct fault *why)
 static enum source_state finish_file(struct follow *f, struct fault *why)
 {
     enum source_state rc;
+    struct place from;
 
     if (!f->ended)
         stream_end(f->stream);
@@ -296,6 +283,8 @@ static enum source_state finish_file(struct follow *f, struct fault *why)
         begin_stream(f);
         return SOURCE_MORE;
     }
+    if (next_file(f, &from))
+        return SOURCE_MORE;
     leave_file(f);
     return look(f, why) < 0 ? SOURCE_ERROR : SOURCE_MORE;
 }
