@@ -39,6 +39,16 @@ receipts() {
     [ "$(wc -l <"$T/out")" -ge "$1" ]
 }
 
+# shellcheck disable=SC2317
+receipts_of() {
+    [ -n "$(outcome_of "$1")" ]
+}
+
+# shellcheck disable=SC2317
+refusals() {
+    [ "$(wc -l <"$refused")" -ge "$1" ]
+}
+
 # --- nothing to send -------------------------------------------------------------------------------
 
 receiver_start
@@ -133,12 +143,63 @@ receiver_stop
 # --- a lone refused event --------------------------------------------------------------------------
 
 receiver_start --fault 'person p9 status 422'
-sender_start "$url"
+sender_start --answer-within 3s "$url"
 event 1 p9 >&3
-wait_for 8 receipts 1
-is "$(outcome_of 1)" "rejected " "a lone refusal is believed after a quiet while"
+wait_for 5 refusals 1
+event 2 '' >&3
+wait_for 5 receipts 2
+is "$(outcome_of 1)$(outcome_of 2)" "rejected delivered " "a refusal is believed after a delivery"
+SECONDS=0
+event 3 p9 >&3
+event 4 p9 | sed 's/,"ack":"a4"//' >&3
+wait_for 8 receipts 4
+[ $SECONDS -le 4 ]
+ok $? "a lone refusal is believed when its time is up"
+is "$(outcome_of 3) $(grep -c '^{"event_id":"0.*4","outcome":"rejected","status":422' "$T/out")" \
+    "rejected  1" "… with and without an ack"
+event 5 p9 >&3
+wait_for 5 refusals 4
+kill -TERM "$sender"
+wait "$sender"
+is $? 75 "SIGTERM before: status 75"
+exec 3>&-
+is "$(outcome_of 5)" "deferred " "SIGTERM before: it is deferred"
+receiver_stop
+
+# --- a receiver that refuses everything, after it has taken some -----------------------------------
+
+# A small site: 3 persons, and everything of them in hand at once.
+for persons in 1 3 8; do
+    receiver_start --fault 'event 12.. status 422 for 3'
+    sender_start --answer-within 20s -j 4 "$url"
+    for ((i = 1; i <= 160; i++)); do
+        event $i p$((i % persons))
+    done >&3
+    wait_for 5 grep -q 'refuses every event' "$T/err"
+    ok $? "$persons persons, all refused: is said"
+    wait_for 15 receipts 160
+    sender_end
+    is "$? $(grep -c delivered "$T/out")" "0 160" "$persons persons, all refused: costs no event"
+    receiver_stop
+    is "$(receiver_sum order_violations) $(receiver_sum overlapping)" "0 0" "$persons persons: in order"
+done
+
+# One person is refused among others that are slow to come.
+receiver_start --fault 'person p1 status 422'
+sender_start --answer-within 20s "$url"
+for ((i = 1; i <= 50; i++)); do
+    event $i p1
+done >&3
+wait_for 5 grep -q 'refuses every event' "$T/err"
+ok $? "a person alone, all refused: is said"
+for ((i = 51; i <= 54; i++)); do
+    event $i p$i >&3
+    wait_for 5 receipts_of $i
+done
+event 55 p55 >&3
 sender_end
-is $? 65 "status 65"
+is "$(grep -c rejected "$T/out") $(grep -c delivered "$T/out")" "50 5" \
+    "a person alone, all refused: the next of others tell it apart"
 receiver_stop
 
 # --- the orderly end -------------------------------------------------------------------------------

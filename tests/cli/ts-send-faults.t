@@ -166,14 +166,23 @@ complete 4000 "wrong map for a while, arrays"
 receiver_start --order-field local_time --fault 'person bad status 422'
 {
     events 1 400 1 | sed 's/"p0"/"bad"/'
-    events 401 405 3
+    events 401 1600 3
 } >"$T/in"
 # shellcheck disable=SC2086
 timeout 60 ts-send $fast -j 2 "$url" <"$T/in" >"$T/out" 2>"$T/err"
-is $? 65 "many bad events, few good ones: status 65"
-is "$(count rejected "$T/out") $(count delivered "$T/out")" "400 5" \
-    "many bad events, few good ones: each gets what it deserves"
-complete 5 "many bad events, few good ones"
+is $? 65 "many bad events of one among good ones: status 65"
+is "$(count rejected "$T/out") $(count delivered "$T/out")" "400 1200" \
+    "many bad events of one among good ones: each gets what it deserves"
+complete 1200 "many bad events of one among good ones"
+
+# Nothing tells it from a wrong map, when nobody else's events come any more.
+receiver_start --order-field local_time --fault 'event 5.. status 422'
+# shellcheck disable=SC2086
+events 1 400 3 | timeout 60 ts-send $fast -j 2 --give-up-after 2s "$url" >"$T/out" 2>"$T/err"
+is $? 78 "a wrong map after five deliveries: status 78"
+is "$(count delivered "$T/out") $(count rejected "$T/out")" "5 0" \
+    "a wrong map after five deliveries: costs no event"
+complete 5 "a wrong map after five deliveries"
 
 # Thirty such persons stop it; one good event is found among them and clears them up.
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Receipts.  The one rule that is not obvious: a refusal is believed only when the receiver takes
- * something else.  Refused events are put aside as suspects; a delivery, or two quiet seconds, or
- * the end of the input turns them into `rejected`.  Refusals for REFUSALS_MAX persons in a row
- * without one delivery mean a wrong receiver or a wrong map: they go back into the queue and the
- * destination stops, so that a backlog is never burnt.
+ * something else.  Refused events are put aside as suspects; a delivery, the time by which they
+ * must be answered, or the end of the input turns them into `rejected`.  Too many refusals in a row
+ * without one delivery mean a wrong receiver or a wrong map (destination.h): the suspects go back
+ * into the queue and the destination stops, so that a backlog is never burnt.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -125,7 +125,7 @@ void answer_mask_person(struct sender *s, const struct item *it, struct buf *tex
 void answer_suspect(struct sender *s, struct item *it, int status, char *error)
 {
     queue_park(s->queue, it);
-    s->suspect[s->suspects++] = (struct suspect){it, status, error};
+    s->suspect[s->suspects++] = (struct suspect){it, s->now_ms, status, error};
 }
 
 static void reject(struct sender *s, struct suspect *suspect)
@@ -165,6 +165,23 @@ static void reject_one(struct sender *s, const struct item *it)
         i++;
     reject(s, &s->suspect[i]);
     memmove(&s->suspect[i], &s->suspect[i + 1], (--s->suspects - i) * sizeof *s->suspect);
+}
+
+int64_t answer_suspects_late(struct sender *s)
+{
+    int64_t next = INT64_MAX;
+
+    for (unsigned i = 0; i < s->suspects;) {
+        int64_t due = s->suspect[i].since_ms + s->config->answer_ms;
+
+        if (!s->suspect[i].item->has_ack && due <= s->now_ms) {
+            reject_one(s, s->suspect[i].item);
+            continue;
+        }
+        if (!s->suspect[i++].item->has_ack && due < next)
+            next = due;
+    }
+    return next;
 }
 
 /* ---- time is up ---- */
@@ -271,6 +288,9 @@ int64_t answer_overdue(struct sender *s)
 
 void answer_rest(struct sender *s)
 {
+    /* Told to end, it has not waited long enough to believe a refusal. */
+    if (s->ending)
+        answer_suspects_back(s);
     answer_suspects(s);
     for (int has_ack = 0; has_ack < 2; has_ack++)
         for (struct item *it = queue_oldest(s->queue, has_ack), *next; it; it = next) {

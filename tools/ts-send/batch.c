@@ -199,6 +199,24 @@ static int go(struct sender *s, struct batch *b, struct fault *why)
     return transfer_start(s->transfer, &r, why);
 }
 
+static struct refusal *refusal_of(const struct sender *s, uint64_t who)
+{
+    return (struct refusal *)(uintptr_t)&s->refused[who % REFUSED_MEMORY];
+}
+
+/* What a probe with it would tell: most, when nothing of its person was refused before. */
+static unsigned probe_rank(const void *arg, const struct item *it)
+{
+    const struct sender *s = arg;
+    const struct refusal *r = refusal_of(s, it->person);
+
+    if (it->failures > 0)
+        return 3;
+    if (!it->person || r->who != it->person)
+        return 0;
+    return r->deliveries < s->deliveries ? 1 : 2;
+}
+
 /* The rest of a refused array, or new events; NULL when there is nothing to send now. */
 static struct batch *next_batch(struct sender *s)
 {
@@ -218,7 +236,7 @@ static struct batch *next_batch(struct sender *s)
     if (!b)
         return NULL;
     if (!up)
-        queue_favour(s->queue);
+        queue_favour(s->queue, probe_rank, s);
     b->n =
         (unsigned)queue_take(s->queue, b->item, up ? s->config->batch : 1, s->config->body_bytes);
     if (b->n == 0)
@@ -379,16 +397,32 @@ static void split(struct sender *s, struct batch *b, const struct reply *r)
     go_on(s, b);
 }
 
-/* Whether this person (event) was refused before, and others were delivered since.  Remembers it.
- */
+/* Whether this event was refused before, and others were delivered since.  Remembers it. */
 static bool refused_before(struct sender *s, const struct item *it)
 {
-    uint64_t who = it->person ? it->person : queue_hash(s->queue, item_id(it));
-    struct refusal *r = &s->refused[who % REFUSED_MEMORY];
+    uint64_t who = queue_hash(s->queue, item_id(it));
+    struct refusal *r = refusal_of(s, who);
+    bool before = r->who == who && r->deliveries < s->deliveries;
 
-    if (r->who == who)
-        return r->deliveries < s->deliveries;
     *r = (struct refusal){who, s->deliveries};
+    *refusal_of(s, it->person) = (struct refusal){it->person, s->deliveries};
+    return before;
+}
+
+/* Whether there are events here of somebody of whom none was refused since the last delivery. */
+static bool others_in_hand(const struct sender *s, const struct item *refused)
+{
+    const struct destination *d = &s->destination;
+
+    if (d->refusals + 1 < REFUSALS_MAX || d->refused_persons == REFUSED_PERSONS_MIN)
+        return true; /* it does not matter yet, or no more */
+    for (int has_ack = 0; has_ack < 2; has_ack++)
+        for (struct item *it = queue_oldest(s->queue, has_ack); it; it = it->newer) {
+            bool same = it->person ? it->person == refused->person : it == refused;
+
+            if (!same && it->state != ITEM_PARKED && !destination_refuses(d, it->person))
+                return true;
+        }
     return false;
 }
 
@@ -396,13 +430,14 @@ static void refused(struct sender *s, struct batch *b, const struct reply *r)
 {
     struct item *it = b->item[b->done];
     bool known = refused_before(s, it);
+    struct refused what = {it->person, others_in_hand(s, it), b->probe};
 
     report(s,
         known ? destination_known_bad(&s->destination, b->probe, s->now_ms, random_64())
-              : destination_refused(&s->destination, it->person, b->probe, s->now_ms, random_64()),
+              : destination_refused(&s->destination, &what, s->now_ms, random_64()),
         r);
     it->failures++;
-    if (!known && s->destination.refusals == REFUSALS_MAX) {
+    if (s->destination.refusing) {
         say_wait(s, r, s->destination.next_ms - s->now_ms);
         give_back(s, b, 0);
         answer_suspects_back(s);
@@ -441,7 +476,6 @@ void batch_finish(struct sender *s, const struct exchange *done)
     unsigned n = batch_count(b);
     struct verdict v = s->profile->verdict(done->reply, n);
 
-    s->active_ms = s->now_ms;
     for (unsigned i = b->done; i < batch_end(b); i++) {
         b->item[i]->tries += done->sends;
         b->item[i]->ambiguous |= v.perhaps || done->sends > 1;

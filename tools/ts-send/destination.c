@@ -59,8 +59,8 @@ void destination_judged(struct destination *d)
 enum change destination_delivered(struct destination *d, bool probe)
 {
     destination_judged(d);
-    d->refusals = d->refused_events = 0;
-    d->proven = true;
+    d->refusals = d->refused_persons = 0;
+    d->refusing = false;
     return up(d, probe);
 }
 
@@ -72,28 +72,35 @@ static bool among(const uint64_t *persons, unsigned n, uint64_t person)
     return false;
 }
 
-enum change destination_refused(
-    struct destination *d, uint64_t person, bool probe, int64_t now_ms, uint64_t random)
+bool destination_refuses(const struct destination *d, uint64_t person)
 {
+    return person && among(d->refused, d->refused_persons, person);
+}
+
+enum change destination_refused(
+    struct destination *d, const struct refused *r, int64_t now_ms, uint64_t random)
+{
+    bool many;
+
     destination_judged(d);
-    d->refused_events++;
-    /* A person whom the receiver does not know may have hundreds of events in a row. */
-    if (d->refusals < REFUSALS_MAX &&
-        (!person || !d->proven || !among(d->refused, d->refusals, person)))
-        d->refused[d->refusals++] = person;
-    if (d->refused_events >= REFUSED_EVENTS_MAX)
-        d->refusals = REFUSALS_MAX;
-    if (d->refusals == REFUSALS_MAX)
-        return stop(d, CAUSE_REFUSES, probe, -1, now_ms, random);
+    d->refusals++;
+    if (d->refused_persons < REFUSED_PERSONS_MIN && !destination_refuses(d, r->person))
+        d->refused[d->refused_persons++] = r->person;
+    /* One person whom the receiver does not know is told apart by the others: let them be tried. */
+    many = d->refused_persons == REFUSED_PERSONS_MIN || !r->others;
+    if (d->refusals >= REFUSALS_LAST || (d->refusals >= REFUSALS_MAX && many))
+        d->refusing = true;
+    if (d->refusing)
+        return stop(d, CAUSE_REFUSES, r->probe, -1, now_ms, random);
     /* It judges events again: that outage is over. */
-    return up(d, probe);
+    return up(d, r->probe);
 }
 
 enum change destination_known_bad(
     struct destination *d, bool probe, int64_t now_ms, uint64_t random)
 {
     destination_judged(d);
-    if (d->cause == CAUSE_REFUSES)
+    if (d->refusing)
         return stop(d, CAUSE_REFUSES, probe, -1, now_ms, random);
     return up(d, probe);
 }

@@ -16,11 +16,12 @@
 #include "verdict.h"
 
 #define TROUBLES_MAX 5 /* failures in a row, with no event judged between them: an outage */
-/* Refused in a row, without one delivery between, as many persons (or anonymous events), or as many
-   events: a wrong receiver or a wrong map.  Where nothing was ever delivered, every event counts.
- */
+/* A wrong receiver or a wrong map: so many refusals in a row, without one delivery between, of so
+   many persons (an anonymous event is one of its own) or of all that are in hand; or so many
+   whoever they are of. */
 #define REFUSALS_MAX 20
-#define REFUSED_EVENTS_MAX 1000
+#define REFUSED_PERSONS_MIN 3
+#define REFUSALS_LAST 100
 
 enum destination_state { DESTINATION_UP, DESTINATION_STOPPED, DESTINATION_PROBING };
 enum change { CHANGE_NONE, CHANGE_STOPPED, CHANGE_UP };
@@ -35,9 +36,9 @@ struct destination {
     unsigned troubles, refusals;   /* in a row */
     uint64_t blamed[TROUBLES_MAX]; /* whose events made the troubles that may be their own fault */
     unsigned blames;
-    uint64_t refused[REFUSALS_MAX]; /* whose events were refused */
-    unsigned refused_events;
-    bool proven; /* something was delivered once */
+    uint64_t refused[REFUSED_PERSONS_MIN]; /* whose events were refused in this row */
+    unsigned refused_persons;
+    bool refusing; /* it refuses every event: none of them is to blame, until one is delivered */
 };
 
 void destination_init(struct destination *d, const struct backoff *backoff);
@@ -47,12 +48,22 @@ void destination_init(struct destination *d, const struct backoff *backoff);
 bool destination_open(const struct destination *d, int64_t now_ms);
 void destination_probe(struct destination *d);
 
+/* A refused event. */
+struct refused {
+    uint64_t person;
+    bool others; /* persons are in hand of whom no event was refused in this row */
+    bool probe;
+};
+
 /* What came back.  Each returns whether the state changed from or to UP.  `probe`: the request was
    sent by destination_probe; what was under way before a stop says nothing about what comes after.
  */
 enum change destination_delivered(struct destination *d, bool probe);
 enum change destination_refused(
-    struct destination *d, uint64_t person, bool probe, int64_t now_ms, uint64_t random);
+    struct destination *d, const struct refused *r, int64_t now_ms, uint64_t random);
+
+/* Whether the person is among the first few of whom events were refused in this row. */
+bool destination_refuses(const struct destination *d, uint64_t person);
 
 /* Part of an array is refused, which part is not known yet: it judges, so it is no outage. */
 void destination_judged(struct destination *d);

@@ -138,7 +138,6 @@ static void take_line(struct sender *s, enum line kind, struct slice line)
     struct event e;
     struct fault why;
 
-    s->active_ms = s->now_ms;
     if (kind == LINE_LONG)
         answer_bad(s, line_number(s->lines), "longer than a line may be");
     else if (blank(line))

@@ -7,6 +7,7 @@
  */
 #include "queue.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -465,14 +466,22 @@ static void item_forget(struct queue *q, struct item *it)
     free(it);
 }
 
-void queue_favour(struct queue *q)
+void queue_favour(
+    struct queue *q, unsigned (*rank)(const void *arg, const struct item *it), const void *arg)
 {
+    unsigned best = UINT_MAX;
     uint32_t n = q->ready_first;
 
-    for (unsigned i = 0; i < FAVOUR_MAX && n != NONE; i++, n = q->lane[n].next)
-        if (q->lane[n].first->failures == 0)
-            break;
-    if (n == NONE || q->lane[n].first->failures > 0 || n == q->ready_first)
+    for (uint32_t at = n, i = 0; i < FAVOUR_MAX && at != NONE && best > 0; i++) {
+        unsigned this = rank(arg, q->lane[at].first);
+
+        if (this < best) {
+            best = this;
+            n = at;
+        }
+        at = q->lane[at].next;
+    }
+    if (n == q->ready_first)
         return;
     ready_remove(q, n);
     q->lane[n].state = LANE_READY;

@@ -87,9 +87,10 @@ struct item *queue_put(struct queue *q, uint64_t person, struct slice body, stru
    returns how many; they are under way. */
 size_t queue_take(struct queue *q, struct item **items, size_t n, size_t body_bytes);
 
-/* Lets an event that did not fail yet be the next, if one is near: a probe with an event that is
-   itself the trouble would tell nothing. */
-void queue_favour(struct queue *q);
+/* Lets the event of the lowest rank be the next, of those that are near: a probe with an event that
+   is itself the trouble would tell nothing.  0 is the best. */
+void queue_favour(
+    struct queue *q, unsigned (*rank)(const void *arg, const struct item *it), const void *arg);
 
 /* Under way before; the item is gone. */
 void queue_done(struct queue *q, struct item *it);

@@ -14,7 +14,6 @@
 #include "state.h"
 #include "stop.h"
 
-#define QUIET_MS 2000   /* after so long without news a lone refusal is believed */
 #define FINISH_MS 10000 /* SIGTERM: how long requests under way are awaited */
 
 /* ---- beginning and end ---- */
@@ -45,7 +44,7 @@ static size_t line_bytes(const struct sender_config *config)
 static int sender_open(struct sender *s, const struct sender_config *config, struct fault *why)
 {
     *s = (struct sender){.config = config, .profile = config->profile};
-    s->active_ms = s->emptied_ms = s->now_ms = monotonic_ms();
+    s->emptied_ms = s->now_ms = monotonic_ms();
     url_shown(config->transfer.url, s->url);
     line_writer_init(&s->out, STDOUT_FILENO, "standard output");
     s->queue = queue_new(config->memory_bytes);
@@ -119,16 +118,9 @@ static int finish_requests(struct sender *s, struct fault *why)
 /* Refusals that nothing contradicts any more. */
 static int64_t settle_suspects(struct sender *s)
 {
-    bool alone = s->suspects == queue_count(s->queue);
-    int64_t quiet_ms = s->active_ms + QUIET_MS;
-
-    if (s->suspects == 0 || busy(s) > 0 || queue_ready(s->queue) > 0)
-        return INT64_MAX;
-    if ((s->input_ended && alone) || s->now_ms >= quiet_ms) {
+    if (s->input_ended && s->suspects == queue_count(s->queue))
         answer_suspects(s);
-        return INT64_MAX;
-    }
-    return quiet_ms;
+    return answer_suspects_late(s);
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -32,15 +32,17 @@ struct batch {
 /* A refused event whose receipt waits for a sign that the receiver takes events at all. */
 struct suspect {
     struct item *item;
+    int64_t since_ms;
     int status;
     char *error;
 };
 
-/* Who was refused, and after how many deliveries: a small cache. */
-#define REFUSED_MEMORY 1024u
+/* Which events, and whose, were refused last, and after how many deliveries: a small cache, which
+   outlives the return of an event to its giver. */
+#define REFUSED_MEMORY 4096u
 
 struct refusal {
-    uint64_t who, deliveries; /* the person's hash; that of the id where there is no person */
+    uint64_t who, deliveries; /* the hash of an id, or a person */
 };
 
 struct sender {
@@ -61,7 +63,6 @@ struct sender {
     bool input_ended, input_idle; /* idle: nothing to read at this moment */
     bool acks;                    /* an event had one */
     int64_t emptied_ms;           /* when it was seen empty last */
-    int64_t active_ms;            /* when an event or a reply came last */
     uint64_t bad;                 /* lines that are no event, or carry `error` */
 
     /* requests */
@@ -72,7 +73,7 @@ struct sender {
     int64_t rate_next_us;
 
     /* answers */
-    struct suspect suspect[REFUSED_EVENTS_MAX];
+    struct suspect suspect[REFUSALS_LAST];
     unsigned suspects;
     struct refusal refused[REFUSED_MEMORY];
     uint64_t deliveries; /* replies that said so */
@@ -132,6 +133,10 @@ void answer_suspects_back(struct sender *s); /* the receiver refuses everything:
 int64_t answer_margin_ms(const struct sender *s);
 
 void answer_suspects_last(struct sender *s); /* the one put aside last is */
+
+/* Rejects those that nothing has contradicted in time; returns when the next is due.  One with an
+   ack is answered by answer_overdue. */
+int64_t answer_suspects_late(struct sender *s);
 
 /* Answers what has waited for as long as was promised; returns when the next is due. */
 int64_t answer_overdue(struct sender *s);

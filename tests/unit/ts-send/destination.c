@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The state machine, as scripts of what comes back.  One letter an exchange; a capital is a probe:
- *   d delivered  r refused (a new person each time)  s refused, always the same person
+ *   d delivered  r refused (a new person each time)  s refused, always the same person, others wait
+ *   o refused, always the same person, nobody else is in hand
  *   5 a 500 (a new person each time)  p a 500 of always the same person
  *   k refused again after deliveries  3 a 503  a a 401  n no connection  w a 503 with Retry-After
  * 10 s  b a 429 with Retry-After 10 s and `.` lets enough time pass for the next request.  States
@@ -41,10 +42,12 @@ static const struct {
     {"kkkkkkkkkkkkkkkkkkkkkkkkk", "UUUUUUUUUUUUUUUUUUUUUUUUU", CAUSE_NONE},
     {"rrrrrrrrrrrrrrrrrrrr.K.D", "UUUUUUUUUUUUUUUUUUUSSSSU", CAUSE_NONE},
     {"n.K", "SSU", CAUSE_NONE},
-    {"ssssssssssssssssssss", "UUUUUUUUUUUUUUUUUUUS", CAUSE_REFUSES},
+    {"oooooooooooooooooooo", "UUUUUUUUUUUUUUUUUUUS", CAUSE_REFUSES},
+    {"dooooooooooooooooooooo", "UUUUUUUUUUUUUUUUUUUUSS", CAUSE_REFUSES},
+    {"ssssssssssssssssssssssssso", "UUUUUUUUUUUUUUUUUUUUUUUUUS", CAUSE_REFUSES},
     {"dsssssssssssssssssssssssss", "UUUUUUUUUUUUUUUUUUUUUUUUUU", CAUSE_NONE},
-    {"dsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrsrs", "UUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUUSS",
-        CAUSE_REFUSES},
+    {"dsssssssssssssssssssrr", "UUUUUUUUUUUUUUUUUUUUUS", CAUSE_REFUSES},
+    {"oooooooooooooooooooo.S.K.D", "UUUUUUUUUUUUUUUUUUUSSSSSSU", CAUSE_NONE},
     {"rrrrrrrrrrrrrrrrrrrr.N.R", "UUUUUUUUUUUUUUUUUUUSSSSS", CAUSE_REFUSES},
 };
 
@@ -59,7 +62,8 @@ static void come_back(struct destination *d, char c, int64_t now, uint64_t perso
         return;
     case 's':
     case 'r':
-        destination_refused(d, c == 's' ? 1 : person, probe, now, 0);
+    case 'o':
+        destination_refused(d, &(struct refused){c == 'r' ? person : 1, c != 'o', probe}, now, 0);
         return;
     case 'k':
         destination_known_bad(d, probe, now, 0);
@@ -120,9 +124,9 @@ START_TEST(one_person_cannot_be_refused_for_ever)
 
     destination_init(&d, &(struct backoff){500, 4000});
     destination_delivered(&d, false);
-    while (destination_refused(&d, 7, false, 0, 0) == CHANGE_NONE)
+    while (destination_refused(&d, &(struct refused){7, true, false}, 0, 0) == CHANGE_NONE)
         n++;
-    ck_assert_uint_eq(n, REFUSED_EVENTS_MAX);
+    ck_assert_uint_eq(n, REFUSALS_LAST);
 }
 END_TEST
 

@@ -228,6 +228,12 @@ START_TEST(without_ack_waits_in_place)
 }
 END_TEST
 
+static unsigned by_failures(const void *arg, const struct item *it)
+{
+    (void)arg;
+    return it->failures;
+}
+
 START_TEST(favours_what_did_not_fail)
 {
     struct item *a[4];
@@ -235,12 +241,12 @@ START_TEST(favours_what_did_not_fail)
 
     put("p", "1", NULL)->failures = 1;
     put("r", "2", NULL)->failures = 2;
-    queue_favour(q);
+    queue_favour(q, by_failures, NULL);
     ck_assert_str_eq(take(a, 1, 1000, &n), "1");
     queue_back(q, a, 1, 0);
     put("s", "3", NULL);
     put("t", "4", NULL);
-    queue_favour(q);
+    queue_favour(q, by_failures, NULL);
     ck_assert_uint_eq(queue_ready(q), 4);
     ck_assert_str_eq(take(a, 4, 1000, &n), "3 2 1 4");
     ck_assert_uint_eq(queue_ready(q), 0);
