@@ -62,11 +62,13 @@ post "$(event 15)" -H 'Expect: 100-continue' -D heads >/dev/null
 is "$(tr -d '\r' <heads | grep '^HTTP' | tr '\n' ' ')$(<answer)" \
     'HTTP/1.1 100 Continue HTTP/1.1 200 OK {"accepted":1}' "a peer that asks first"
 is "$(post "$(event 16)" --http1.0)" '200 {"accepted":1}' "HTTP/1.0"
-is "$(post "{\"n\":\"no time\"}" -H "$json")" '200 {"accepted":1}' "a record that is not understood is one"
-is "$(post 'hello' -H 'Content-Type: text/plain')" '200 {"accepted":1}' "a body of no known format too"
-is "$(post '{"broken' -H "$json")" '200 {"accepted":1}' "and broken JSON"
+is "$(post "{\"n\":\"no time\"}" -H "$json")" '200 {"accepted":1,"not_understood":1}' "a record that is not understood is one"
+is "$(post 'hello' -H 'Content-Type: text/plain')" '200 {"accepted":1,"not_understood":1}' "a body of no known format too"
+is "$(post '{"broken' -H "$json")" '200 {"accepted":1,"not_understood":1}' "and broken JSON"
 is "$(came)" "1 2 3 4 5 6 7 8 9 10 11 12 ! 13 14 15 16 ! ! ! " "each came out once, in order"
 is "$(jq -r 'select(.error).raw' out | tail -n 1)" '{"broken' "with what was sent"
+is "$(post "$(event 17)
+{\"n\":\"no time\"}" -H "$ndjson")" '200 {"accepted":2,"not_understood":1}' "of two records one"
 like "$(jq -r .origin out | sort -u | head -n 1)" '^127\.0\.0\.1:[0-9]+$' "the origin is the peer"
 is "$(jq -r 'has("received_at")' out | sort -u)" true "with the time of its coming"
 
@@ -284,7 +286,7 @@ listening -F -d D --into "$store ledger" http://:0
 is "$(post "[$(event 1),$(event 2)]")" '200 {"accepted":2}' "200 when all events are stored"
 is "$(wc -l <ledger)" 2 "and they are"
 is "$(grep -c '"ack":"[0-9a-f-]*"}$' ledger)" 2 "each was tagged"
-is "$(post '{"n":"3"}')" '200 {"accepted":1}' "also for a record that is not understood: it is kept"
+is "$(post '{"n":"3"}')" '200 {"accepted":1,"not_understood":1}' "also for a record that is not understood: it is kept"
 ends
 is "$status" 0 "SIGTERM ends it in order"
 rm -f ledger

@@ -49,7 +49,7 @@ struct stream {
     size_t cap, from, to, scanned;
     uint64_t offset, line;
     bool ended, skipping, priming, primed;
-    uint64_t events;
+    uint64_t events, bad;
     struct slice record;
     uint64_t number;                   /* line of the record in hand */
     struct buf origin, device, source; /* JSON text; origin without its number and quote */
@@ -330,9 +330,10 @@ static void emit(void *arg, const struct decoded *d)
     }
     p->events++;
     s->events++;
-    if (d->error)
+    if (d->error) {
+        s->bad++;
         count_bad(p, d->error);
-    else if (!in_range(p, d))
+    } else if (!in_range(p, d))
         return;
     draft = d->draft;
     complete(s, d, &draft, time);
@@ -457,6 +458,11 @@ void stream_trim(struct stream *s)
 uint64_t stream_events(const struct stream *s)
 {
     return s->events;
+}
+
+uint64_t stream_bad(const struct stream *s)
+{
+    return s->bad;
 }
 
 void stream_place(const struct stream *s, struct place *place)

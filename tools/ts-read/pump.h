@@ -87,8 +87,9 @@ size_t stream_waiting(const struct stream *s);
 /* Gives memory back while little is buffered: for the many streams of a listener. */
 void stream_trim(struct stream *s);
 
-/* Events and not understood ones that this stream gave. */
+/* Events that this stream gave, with those that were not understood; and these alone. */
 uint64_t stream_events(const struct stream *s);
+uint64_t stream_bad(const struct stream *s);
 
 /* Fills offset and line with where all before is done. */
 void stream_place(const struct stream *s, struct place *place);

@@ -506,7 +506,7 @@ static void answer(struct conn *c)
 {
     struct sink *sink = c->http->env->sink;
     const struct track *t = c->track;
-    unsigned long long events = stream_events(c->stream);
+    unsigned long long events = stream_events(c->stream), bad = stream_bad(c->stream);
 
     if (t && t->refused > 0)
         resume(c, 413, "too many events in one body");
@@ -514,7 +514,11 @@ static void answer(struct conn *c)
         resume(c, 503, error_text(503));
     else if (!t || t->pending == 0) {
         resume(c, 200, "");
-        snprintf(c->reply, sizeof c->reply, "{\"accepted\":%llu}\n", events);
+        if (bad > 0)
+            snprintf(c->reply, sizeof c->reply, "{\"accepted\":%llu,\"not_understood\":%llu}\n",
+                events, bad);
+        else
+            snprintf(c->reply, sizeof c->reply, "{\"accepted\":%llu}\n", events);
     }
 }
 
