@@ -124,8 +124,8 @@ void event_reader_free(struct event_reader *r);
 /* 0, or -1 and *why in plain words: not a JSON object, not UTF-8, one of our fields twice, … */
 int event_read(struct event_reader *r, struct slice line, struct event *e, struct fault *why);
 
-/* The text of a field; SLICE_NONE when it is absent, null, or neither a string nor a number.  Escapes
- * are resolved; a number is its digits as they stand in the line. */
+/* The text of a field; SLICE_NONE when it is absent, null, or neither a string nor a number.
+ * Escapes are resolved; a number is its digits as they stand in the line. */
 struct slice event_str(const struct event *e, enum event_field field);
 
 /* The value's own bytes in the line (for any type); SLICE_NONE when absent. */
