@@ -167,7 +167,8 @@ static void exchange(unsigned events)
 
 static void change_by_hand(void)
 {
-    struct action action = {.change = CHANGE_RETRY, .states = STATES_ALL, .who = "me", .what = "retry"};
+    struct action action = {
+        .change = CHANGE_RETRY, .states = STATES_ALL, .who = "me", .what = "retry"};
     uint64_t seq = put_count > 0 ? 1 + (uint64_t)dice(put_count) : 1;
 
     if (event[seq].rejected || event[seq].arrived)
