@@ -192,6 +192,7 @@ exec 7>&-
 ts-read --help >help
 is $? 0 "--help"
 is "$(awk 'END { print (NR <= 40) }' help) $(awk 'length > 80' help | wc -l)" "1 0" "fits a screen"
+is "$(grep -cE '^ +\[source|^--' help)" 0 "without a line that was folded"
 like "$(ts-read -V)" '^ts-read [0-9]' "-V"
 usage() {
     local name=$1
@@ -210,6 +211,9 @@ usage "http without -l" http://127.0.0.1:1/
 usage "--allow that is no range" --allow 10.0.0.0/33 gate.dat
 usage "--max-line too small" --max-line 1 gate.dat
 usage "--answer-within nothing" --answer-within 0 gate.dat
+usage "--since after --until" --since 2026-01-02 --until 2026-01-01 gate.dat
+like "$(<err)" 'since is not before --until' "which is said"
+usage "also with offsets" --since 2026-01-01T00:00:00Z --until 2026-01-01T07:00:00+08:00 gate.dat
 usage "one bound with offset, one without" --since 2026-01-01 --until 2026-01-02T00:00:00Z gate.dat
 
 # --- progress --------------------------------------------------------------------------------------

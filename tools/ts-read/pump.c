@@ -75,7 +75,14 @@ struct pump *pump_new(const struct pump_config *config, struct sink *sink, struc
     struct pump *p;
     void *state;
 
+    int64_t since_ms = bound_instant(&config->since, config->zone);
+    int64_t until_ms = bound_instant(&config->until, config->zone);
+
     /* Wrong options are told before anything is read or listened to. */
+    if (config->since.set && config->until.set && since_ms >= until_ms) {
+        fault_set(why, EX_USAGE, "--since is not before --until: nothing would come out");
+        return NULL;
+    }
     if (config->format) {
         state = config->format->open(&config->options, why);
         if (!state)
@@ -84,8 +91,8 @@ struct pump *pump_new(const struct pump_config *config, struct sink *sink, struc
     }
     p = mem_alloc(sizeof *p);
     *p = (struct pump){.config = *config, .sink = sink};
-    p->since_ms = bound_instant(&config->since, config->zone);
-    p->until_ms = bound_instant(&config->until, config->zone);
+    p->since_ms = since_ms;
+    p->until_ms = until_ms;
     snprintf(p->too_long, sizeof p->too_long, "longer than %zu bytes", config->options.longest);
     return p;
 }

@@ -29,7 +29,8 @@ struct pump_config {
 
 struct pump;
 
-/* Borrows what config points to.  NULL and *why: an option of the format is wrong (64). */
+/* Borrows what config points to.  NULL and *why: an option of the format, or
+ * the range, is wrong (64). */
 struct pump *pump_new(const struct pump_config *config, struct sink *sink, struct fault *why);
 void pump_free(struct pump *p);
 
