@@ -55,13 +55,14 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "ts-read",
-    .synopsis = "[-f format] [-d device-id] [-z zone] [-F] [option ...] [source ...]\n"
+    .synopsis = "[-f format] [-d device] [-z zone] [-F] [option ...] [source ...]\n"
                 "-l [option ...] tcp://[host]:port | http://[host]:port ...",
     .summary = "Reads access events from devices and files; prints them as JSON, one a line.",
     .options = options,
     .more = "Sources: a file, - (standard input, the default), tcp://host:port;\n"
-            "with -l tcp://:PORT, http://:PORT. An address that is not loopback needs --allow,\n"
-            "or for HTTP --token-file. See ts-read(1).\n",
+            "with -l: tcp://:PORT, http://:PORT.\n"
+            "An address that is not loopback needs --allow, or for HTTP --token-file.\n"
+            "See ts-read(1).\n",
 };
 
 struct settings {
