@@ -194,7 +194,7 @@ drain=$spawned
 put f.db 5:a 6:b
 wait_for 20 stat_is f.db '[0,0,0,0,6]'
 ok $? "-F starts the command again when it ends"
-like "$(cat err)" "the command ended \(exit status 0\): starting it again in" "and says so"
+like "$(cat err)" "the command ended .*\(exit status 0\): starting it again in" "and says so"
 kill -TERM "$drain"
 wait "$drain"
 is "$?" 0 "SIGTERM while it is down: 0"
