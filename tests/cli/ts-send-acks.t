@@ -170,7 +170,7 @@ receiver_stop
 
 # A small site: 3 persons, and everything of them in hand at once.
 for persons in 1 3 8; do
-    receiver_start --fault 'event 12.. status 422 for 3'
+    receiver_start --order-field local_time --fault 'event 12.. status 422 for 3'
     sender_start --answer-within 20s -j 4 "$url"
     for ((i = 1; i <= 160; i++)); do
         event $i p$((i % persons))
@@ -183,6 +183,23 @@ for persons in 1 3 8; do
     receiver_stop
     is "$(receiver_sum order_violations) $(receiver_sum overlapping)" "0 0" "$persons persons: in order"
 done
+
+# What is taken late, but was sent before, says nothing about what was refused since.
+receiver_start --fault 'person p1 slow 500' --fault 'person p2 status 422' \
+    --fault 'person p3 status 422'
+sender_start --answer-within 20s -j 4 "$url"
+{
+    event 1 p1
+    event 2 p2
+    event 3 p3
+} >&3
+wait_for 5 receipts_of 1
+is "$(wc -l <"$T/out")" 1 "a delivery that was under way proves nothing"
+event 4 p4 >&3
+wait_for 5 receipts 4
+is "$(outcome_of 2)$(outcome_of 3)" "rejected rejected " "the next one does"
+sender_end
+receiver_stop
 
 # One person is refused among others that are slow to come.
 receiver_start --fault 'person p1 status 422'

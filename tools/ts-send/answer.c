@@ -124,8 +124,11 @@ void answer_mask_person(struct sender *s, const struct item *it, struct buf *tex
 
 void answer_suspect(struct sender *s, struct item *it, int status, char *error)
 {
+    /* Full only where deliveries keep coming, each of a request from before these refusals. */
+    if (s->suspects == REFUSALS_LAST)
+        answer_suspects(s, s->suspect[0].number);
     queue_park(s->queue, it);
-    s->suspect[s->suspects++] = (struct suspect){it, s->now_ms, status, error};
+    s->suspect[s->suspects++] = (struct suspect){it, ++s->refusals, s->now_ms, status, error};
 }
 
 static void reject(struct sender *s, struct suspect *suspect)
@@ -135,11 +138,14 @@ static void reject(struct sender *s, struct suspect *suspect)
     free(suspect->error);
 }
 
-void answer_suspects(struct sender *s)
+void answer_suspects(struct sender *s, uint64_t upto)
 {
-    for (unsigned i = 0; i < s->suspects; i++)
-        reject(s, &s->suspect[i]);
-    s->suspects = 0;
+    unsigned n = 0;
+
+    while (n < s->suspects && s->suspect[n].number <= upto)
+        reject(s, &s->suspect[n++]);
+    s->suspects -= n;
+    memmove(s->suspect, s->suspect + n, s->suspects * sizeof *s->suspect);
 }
 
 void answer_suspects_last(struct sender *s)
@@ -291,7 +297,7 @@ void answer_rest(struct sender *s)
     /* Told to end, it has not waited long enough to believe a refusal. */
     if (s->ending)
         answer_suspects_back(s);
-    answer_suspects(s);
+    answer_suspects(s, UINT64_MAX);
     for (int has_ack = 0; has_ack < 2; has_ack++)
         for (struct item *it = queue_oldest(s->queue, has_ack), *next; it; it = next) {
             next = it->newer;

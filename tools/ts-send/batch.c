@@ -185,6 +185,7 @@ static int go(struct sender *s, struct batch *b, struct fault *why)
         request_pack(&s->packer, &b->packed, r.body);
         r.body = buf_all(&b->packed);
     }
+    b->refusals = s->refusals;
     b->probe = s->destination.state != DESTINATION_UP;
     if (b->probe)
         destination_probe(&s->destination);
@@ -345,7 +346,8 @@ static void delivered(
     say(s, r, outcome == OUTCOME_DELIVERED ? "Payload accepted." : "The receiver had it already.");
     s->deliveries++;
     report(s, destination_delivered(&s->destination, b->probe), r);
-    answer_suspects(s);
+    /* What was sent before a refusal does not tell what the receiver takes after it. */
+    answer_suspects(s, b->refusals);
     for (unsigned i = b->done; i < batch_end(b); i++) {
         struct item *it = b->item[i];
         struct receipt receipt = {.ack = item_ack(it),

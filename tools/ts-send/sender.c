@@ -119,7 +119,7 @@ static int finish_requests(struct sender *s, struct fault *why)
 static int64_t settle_suspects(struct sender *s)
 {
     if (s->input_ended && s->suspects == queue_count(s->queue))
-        answer_suspects(s);
+        answer_suspects(s, UINT64_MAX);
     return answer_suspects_late(s);
 }
 

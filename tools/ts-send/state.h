@@ -24,6 +24,7 @@ struct batch {
     unsigned end[SPLITS_MAX];
     unsigned ends;
     bool probe;
+    uint64_t refusals; /* when the request was sent */
     struct buf body, packed;
     char key[REQUEST_KEY_BYTES];
     struct batch *next; /* in the list of the free, or of those to go on with */
@@ -32,6 +33,7 @@ struct batch {
 /* A refused event whose receipt waits for a sign that the receiver takes events at all. */
 struct suspect {
     struct item *item;
+    uint64_t number; /* of its refusal */
     int64_t since_ms;
     int status;
     char *error;
@@ -77,6 +79,7 @@ struct sender {
     unsigned suspects;
     struct refusal refused[REFUSED_MEMORY];
     uint64_t deliveries; /* replies that said so */
+    uint64_t refusals;
     uint64_t tally[OUTCOMES];
 
     bool ending;        /* an orderly end was asked for: no new requests */
@@ -126,7 +129,7 @@ void answer_bad(struct sender *s, uint64_t line, const char *error);
 /* A refused event is put aside until the receiver takes another one, or there is nothing to wait
    for; then its receipt says `rejected`. */
 void answer_suspect(struct sender *s, struct item *it, int status, char *error);
-void answer_suspects(struct sender *s);      /* they are rejected */
+void answer_suspects(struct sender *s, uint64_t upto); /* they are rejected: those up to a number */
 void answer_suspects_back(struct sender *s); /* the receiver refuses everything: they wait again */
 
 /* So long before it is due a waiting event is handed back, that the receipt arrives in time. */
