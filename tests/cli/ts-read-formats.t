@@ -57,6 +57,31 @@ refused "an order of dates that is none" 'dmy or mdy' -f csv -o date=ymd
 refused "a column of attlog that is none" 'pin, time' -f zk-attlog -o columns=pin,when
 refused "columns without pin" 'needs pin and time' -f zk-attlog -o columns=time,status
 
+# ---- text that is nearly known ----
+
+# hinted NAME REGEX TEXT: a file that is refused, and what is said.
+hinted() {
+    local said
+    printf '%b' "$3" >"$T/in"
+    said=$(ts-read -d X "$T/in" 2>&1)
+    is $? 65 "$1: exit status"
+    like "$said" "$2" "$1"
+}
+hinted "unknown names of columns" \
+    'no column is known as time and person \(found: Zeitpunkt, Name, Art\): give -f csv -o map=time:' \
+    'Zeitpunkt;Name;Art\n07.01.2026 10:34;Muster;Kommen\n'
+hinted "only the person is unknown" 'known as person \(found: Time, Badge\)' \
+    'Time,Badge\n2026-01-07 10:34:08,Muster\n'
+hinted "rows without a header: nothing of them is said" \
+    ': looks like CSV without a header row \(2 columns\): give -f csv -o map=time:NUMBER,person_id:NUMBER$' \
+    'Muster,2026-01-07 10:34:08\nMuster,2026-01-07 10:34:09\n'
+hinted "prose with a comma" ': unknown format: give -f' 'dear all,\nthis is\n'
+printf 'time,pin\n2026-01-07 10:34:08,7\n' >"$T/in"
+is "$(ts-read -d X -f csv -o map=time:time,person_id:pin,card_no:Batch "$T/in" 2>"$T/err" |
+    sed 's/.*"error":"\(.*\)"}$/\1/; s/.*"person_id":"\(.*\)","source.*/\1/')" \
+    $'no column \\"Batch\\"\n7' "a column of the map that the header does not have is named; rows are read"
+like "$(<"$T/err")" '1 no column "Batch"' "also at the end"
+
 # ---- holes ----
 
 {

@@ -40,6 +40,14 @@ const struct format *format_sniff(struct slice head, bool whole)
     return best;
 }
 
+bool format_hint(struct slice head, struct buf *out)
+{
+    for (const struct format *const *f = formats; *f; f++)
+        if ((*f)->hint && (*f)->hint(head, out))
+            return true;
+    return false;
+}
+
 enum frame frame_line(void *state, struct slice in, bool end, size_t *used, struct slice *record)
 {
     const char *newline = in.n > 0 ? memchr(in.p, '\n', in.n) : NULL;

@@ -54,6 +54,10 @@ struct format {
      * more input. */
     int (*sniff)(struct slice head, bool whole);
 
+    /* Where no format is known: that the first bytes are nearly this one, and what to give for it;
+     * false when they are not.  Names no data of people.  NULL: never. */
+    bool (*hint)(struct slice head, struct buf *out);
+
     /* Nothing is kept from one record to the next: between two, the state may be closed and opened
      * again (so that an idle peer keeps no memory). */
     bool stateless;
@@ -77,6 +81,9 @@ const struct format *format_find(struct slice name);
 
 /* The format that is surest about the first bytes, or NULL when none is. */
 const struct format *format_sniff(struct slice head, bool whole);
+
+/* Whether a format has something to say about a head that none is sure of. */
+bool format_hint(struct slice head, struct buf *out);
 
 /* For formats of lines: a record is a line without its LF and without a CR before it, at the end of
  * the input also one without its LF; empty lines are skipped. */

@@ -74,7 +74,6 @@ struct pump *pump_new(const struct pump_config *config, struct sink *sink, struc
 {
     struct pump *p;
     void *state;
-
     int64_t since_ms = bound_instant(&config->since, config->zone);
     int64_t until_ms = bound_instant(&config->until, config->zone);
 
@@ -546,6 +545,18 @@ static void unknown_record(struct stream *s, struct slice in)
     advance(s, used, newlines(in.p, used));
 }
 
+static int refuse(const struct stream *s, struct slice head, struct fault *why)
+{
+    struct buf hint = {0};
+
+    if (!format_hint(head, &hint))
+        buf_lit(&hint, "unknown format: give -f (ts-read --list-formats)");
+    fault_set(why, EX_DATAERR, "%.*s: %.*s", (int)s->origin_bytes - 2, s->origin.data + 1,
+        (int)hint.len, hint.data);
+    buf_free(&hint);
+    return -1;
+}
+
 /* Tells the format from the first bytes.  1 known, 0 not yet (more bytes, or another try), -1. */
 static int find_format(struct stream *s, struct fault *why)
 {
@@ -569,8 +580,7 @@ static int find_format(struct stream *s, struct fault *why)
     }
     if (!enough || s->kind == STREAM_BODY)
         return 0;
-    return fault_set(why, EX_DATAERR, "%.*s: unknown format: give -f (ts-read --list-formats)",
-        (int)s->origin_bytes - 2, s->origin.data + 1);
+    return refuse(s, head, why);
 }
 
 static void take_record(struct stream *s, struct slice record, size_t used)

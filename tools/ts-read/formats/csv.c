@@ -64,6 +64,7 @@ struct cell {
 struct mapping {
     int column; /* from 0; -1: by name */
     char name[NAME_BYTES];
+    struct slice written; /* the column as it was given */
     bool given;
 };
 
@@ -128,7 +129,7 @@ static int read_mapping(struct csv *s, struct slice entry, int place, struct fau
     *m = (struct mapping){.given = true, .column = place};
     if (!colon)
         return 0;
-    column = (struct slice){colon + 1, entry.n - field.n - 1};
+    m->written = column = (struct slice){colon + 1, entry.n - field.n - 1};
     m->column = word_code(column) - 1;
     if (word_plain(column, m->name, sizeof m->name) == 0 || m->column >= COLUMNS_MAX ||
         word_code(column) == 0)
@@ -335,6 +336,15 @@ static struct slice value_of(struct csv *s, enum role role)
 
 /* ---- rows ---- */
 
+/* At most so many bytes, and no part of a character. */
+static struct slice cut_text(struct slice text, size_t most)
+{
+    if (text.n > most)
+        for (text.n = most; text.n > 0 && (text.p[text.n] & 0xc0) == 0x80;)
+            text.n--;
+    return text;
+}
+
 /* Finds the columns of the roles; the error when the row is no header that can be used. */
 static const char *read_header(struct csv *s)
 {
@@ -360,6 +370,12 @@ static const char *read_header(struct csv *s)
     for (int role = 0; role < ROLES; role++)
         if (s->map[role].given && s->map[role].column >= 0 && s->map[role].column < (int)s->columns)
             s->column_of[role] = s->map[role].column;
+    for (int role = 0; role < ROLES; role++)
+        if (s->map[role].given && s->column_of[role] < 0 && s->map[role].written.p) {
+            snprintf(s->error, sizeof s->error, "no column \"%.*s\"",
+                (int)cut_text(s->map[role].written, 40).n, s->map[role].written.p);
+            return s->error;
+        }
     if (s->column_of[ROLE_TIME] < 0 && s->column_of[ROLE_DATE] < 0)
         return "no column for the time";
     if (s->column_of[ROLE_PERSON] < 0 && s->column_of[ROLE_CARD] < 0)
@@ -576,40 +592,118 @@ static enum frame csv_frame(
 
 /* ---- recognising ---- */
 
+/* The first line that is not empty. */
+static bool first_line(struct slice *head, struct slice *line)
+{
+    if (head->n >= 3 && memcmp(head->p, "\xef\xbb\xbf", 3) == 0)
+        head->p += 3, head->n -= 3;
+    do {
+        if (!format_head_line(head, line))
+            return false;
+    } while (slice_trim(*line).n == 0 || is_separator_line(*line));
+    return true;
+}
+
+/* Calls back for each cell of a line; how many there are, 0 when its quotes are not in order. */
+static unsigned each_cell(
+    struct slice line, char separator, void (*call)(void *arg, struct slice text), void *arg)
+{
+    const char *p = line.p, *end = line.p + line.n;
+    struct cell cell;
+    enum cell_end e;
+    unsigned n = 0;
+
+    do {
+        e = take_cell(&p, end, separator, &cell);
+        if (e <= CELL_LAST && call)
+            call(arg, cell.text);
+        n++;
+    } while (e == CELL_NEXT);
+    return e == CELL_LAST ? n : 0;
+}
+
+static void find_role(void *arg, struct slice text)
+{
+    bool *found = arg;
+
+    if (text.n < NAME_BYTES)
+        found[role_named(text)] = true;
+}
+
 /* A first line that names columns for the time and for the person. */
 static int csv_sniff(struct slice head, bool whole)
 {
     bool found[ROLES + 1] = {false};
     struct slice line;
-    struct cell cell;
-    const char *p, *end;
-    enum cell_end e;
-    char separator;
 
     (void)whole;
-    if (head.n >= 3 && memcmp(head.p, "\xef\xbb\xbf", 3) == 0)
-        head.p += 3, head.n -= 3;
-    do {
-        if (!format_head_line(&head, &line))
-            return 0;
-    } while (slice_trim(line).n == 0 || is_separator_line(line));
-    separator = guess_separator(line);
-    p = line.p;
-    end = line.p + line.n;
-    do {
-        e = take_cell(&p, end, separator, &cell);
-        if (e <= CELL_LAST && cell.text.n < NAME_BYTES)
-            found[role_named(cell.text)] = true;
-    } while (e == CELL_NEXT);
-    if (!found[ROLE_TIME] && !found[ROLE_DATE])
+    if (!first_line(&head, &line))
         return 0;
-    return found[ROLE_PERSON] || found[ROLE_CARD] ? 97 : 30;
+    each_cell(line, guess_separator(line), find_role, found);
+    return (found[ROLE_TIME] || found[ROLE_DATE]) && (found[ROLE_PERSON] || found[ROLE_CARD]) ? 97
+                                                                                              : 0;
+}
+
+struct names {
+    struct buf text;
+    bool data; /* a cell is no name of a column */
+};
+
+static void add_name(void *arg, struct slice text)
+{
+    struct names *names = arg;
+
+    text = slice_trim(text);
+    names->data = names->data || (text.n > 0 && *text.p >= '0' && *text.p <= '9');
+    if (names->text.len > 0)
+        buf_lit(&names->text, ", ");
+    buf_slice(&names->text, text);
+}
+
+/* Two lines of as many cells.  A first line without a number in it is taken for names. */
+static bool csv_hint(struct slice head, struct buf *out)
+{
+    bool found[ROLES + 1] = {false}, time, person;
+    struct names names = {0};
+    struct slice line, second, shown;
+    char separator;
+    unsigned n;
+
+    if (!first_line(&head, &line) || !first_line(&head, &second))
+        return false;
+    separator = guess_separator(line);
+    n = each_cell(line, separator, add_name, &names);
+    if (n < 2 || each_cell(second, separator, NULL, NULL) != n ||
+        memchr(line.p, '\0', line.n) != NULL) {
+        buf_free(&names.text);
+        return false;
+    }
+    each_cell(line, separator, find_role, found);
+    time = found[ROLE_TIME] || found[ROLE_DATE];
+    person = found[ROLE_PERSON] || found[ROLE_CARD];
+    shown = cut_text(buf_all(&names.text), 160);
+    if (names.data)
+        buf_printf(out,
+            "looks like CSV without a header row (%u columns): give -f csv -o "
+            "map=time:NUMBER,person_id:NUMBER",
+            n);
+    else
+        buf_printf(out,
+            "looks like CSV, but no column is known as %s (found: %.*s%s): give -f csv -o "
+            "map=time:COLUMN,person_id:COLUMN",
+            time     ? "person"
+            : person ? "time"
+                     : "time and person",
+            (int)shown.n, shown.p, shown.n < names.text.len ? ", …" : "");
+    buf_free(&names.text);
+    return true;
 }
 
 const struct format format_csv = {
     .name = "csv",
     .title = "rows with a header, or with -o map=FIELD:COLUMN,…",
     .sniff = csv_sniff,
+    .hint = csv_hint,
     .open = csv_open,
     .close = csv_close,
     .frame = csv_frame,
