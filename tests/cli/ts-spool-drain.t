@@ -231,4 +231,23 @@ put f.db 9:a
 rm seen
 ts-spool drain --into "$(answer "$delivered")" f.db
 is "$(jq -c '[.event_id[-1:], .attempts, .ambiguous]' seen)" '["9",null,null]' "and later ones are not"
+
+# A store that is moved away: what is put now would go past a drain that stays with the old one.
+spawn ts-spool drain -F --into "$(answer "$delivered")" f.db 2>err
+drain=$spawned
+mkfifo pipe
+spawn sh -c 'exec ts-spool put f.db <pipe' >receipts 2>errors
+putter=$spawned
+exec 7>pipe
+echo '{"event_id":"00000000-0000-8000-8000-000000000010"}' >&7
+wait_for 10 stat_is f.db '[0,0,0,0,10]'
+mv f.db moved.db
+wait_for 10 grep -q moved err
+wait "$drain"
+is "$? $(cat err)" "75 ts-spool: f.db: was moved or deleted while it was in use" "a store moved away ends drain -F"
+echo '{"event_id":"00000000-0000-8000-8000-000000000011"}' >&7
+exec 7>&-
+wait "$putter"
+is "$? $(cat errors)" "75 ts-spool: f.db: was moved or deleted while it was in use" "and put"
+is "$(wc -l <receipts) $(stat_of moved.db)" "1 [0,0,0,0,10]" "which takes nothing more"
 done_testing

@@ -155,11 +155,26 @@ static int full_fault(struct sqlite *s, struct fault *why)
     return fault_set(why, EX_IOERR, "%s: the disk is full", s->name);
 }
 
+static int moved_fault(struct sqlite *s, struct fault *why)
+{
+    return fault_set(why, EX_TEMPFAIL, "%s: was moved or deleted while it was in use", s->name);
+}
+
+int sqlite_in_place(struct sqlite *s, struct fault *why)
+{
+    int moved = 0;
+
+    sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return moved ? moved_fault(s, why) : 0;
+}
+
 int sqlite_fault(struct sqlite *s, struct fault *why)
 {
     int code = sqlite3_extended_errcode(s->db), status = status_of(code);
     int error = sqlite3_system_errno(s->db);
 
+    if (code == SQLITE_READONLY_DBMOVED)
+        return moved_fault(s, why);
     if ((code & 0xff) == SQLITE_BUSY)
         return fault_set(why, status, "%s: another program has kept it locked for %d s", s->name,
             BUSY_STEPS / 1000);

@@ -133,6 +133,9 @@ struct sqlite {
 /* SQLite's last error as a fault; -1. */
 int sqlite_fault(struct sqlite *s, struct fault *why);
 
+/* -1 and *why when another file, or none, has the store's name now: what is put goes there. */
+int sqlite_in_place(struct sqlite *s, struct fault *why);
+
 /* The statement, ready for binding; NULL and *why. */
 sqlite3_stmt *sqlite_query(struct sqlite *s, enum query q, struct fault *why);
 

@@ -533,6 +533,8 @@ int sqlite_exchange(struct store *store, struct exchange *x, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
 
+    if (x->count == 0 && sqlite_in_place(s, why) < 0)
+        return -1;
     while (transact(s, x, why) < 0)
         if (!try_again(s))
             return -1;
