@@ -111,6 +111,23 @@ wait "$sender"
 is $? 0 "down at first: status 0"
 complete 200 "down at first"
 
+# Down, then with the wrong token: that is said too.
+port=$(port_free)
+url=http://127.0.0.1:$port/api/turnstile
+events 1 1 1 >"$T/in"
+# shellcheck disable=SC2086
+ts-send $fast "$url" <"$T/in" >"$T/out" 2>"$T/err" &
+sender=$!
+tap_pids+=("$sender")
+wait_for 10 grep -q 'is not available' "$T/err"
+receiver_start --port "$port" --fault 'time 0..1 status 401'
+wait "$sender"
+receiver_stop
+is "$(sed 's/(no answer: .*)/(-)/; s/after [0-9.]* s/after - s/' "$T/err")" \
+    "ts-send: $url: it is not available (-); 1 event waits, one is tried from time to time
+ts-send: $url: still stopped: now the credentials are refused (401 Unauthorized): no token is sent: give --token-file
+ts-send: $url: takes events again after - s; 1 event waited" "down, then 401: each is said once"
+
 # --- refused events --------------------------------------------------------------------------------
 
 receiver_start --order-field local_time --fault 'every 97 status 422'

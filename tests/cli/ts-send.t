@@ -215,6 +215,12 @@ sent "delivered 200" "\$CREDENTIALS_DIRECTORY" --token-file hrms "$at/token"
 unset CREDENTIALS_DIRECTORY
 sent "deferred " "without the token" "$at/token"
 like "$(cat "$T/err")" 'credentials are refused \(401' "… and why"
+like "$(cat "$T/err")" 'no token is sent: give --token-file; 1 event waits' "… and what to do"
+echo old-token >"$T/old"
+sent "deferred " "with an old token" --token-file "$T/old" "$at/token"
+like "$(cat "$T/err")" "the token in $T/old is refused: renew it and send SIGHUP" "… and which"
+sent "deferred " "a wrong path" "$at/nowhere"
+like "$(cat "$T/err")" '404 Not Found.: check the path of the URL' "… and what to check"
 sent "rejected 422" "a receiver that says back what it was sent" --token-file "$T/token" "$at/echo"
 like "$(cat "$T/out")" '422 Unprocessable Content: no employee [*]{3} for [*]{3}' \
     "neither the secret nor the person is in the receipt"
@@ -223,6 +229,7 @@ sent "delivered 201" "Location" "$at/made"
 like "$(cat "$T/out")" '"location":"/events/7"' "… is in the receipt"
 sent "deferred " "a redirect is a wrong address" "$at/away"
 like "$(cat "$T/err")" "not the receiver's address \(302 Found" "… and it says so"
+like "$(cat "$T/err")" "redirects are not followed: give the URL" "… and what to give"
 is "$(grep -c 'POST /other' "$T/access.log")" 0 "… and is not followed"
 
 # shellcheck disable=SC2317 # called by wait_for

@@ -85,22 +85,62 @@ static void say_wait(const struct sender *s, const struct reply *r, int64_t wait
     say(s, r, text);
 }
 
-/* The beginning and the end of an outage, once each. */
+/* What to do about a refused credential. */
+static void advise_secret(const struct sender *s, int status, struct buf *out)
+{
+    const struct header_source *h = &s->config->headers;
+
+    if (status == 407 || status == 511)
+        buf_printf(out, ": ask who runs the network");
+    else if (h->token_file)
+        buf_printf(out, ": the token in %s is refused: renew it and send SIGHUP", h->token_file);
+    else if (h->files > 0)
+        buf_printf(out, ": the header in %s is refused: renew it and send SIGHUP", h->file[0]);
+    else if (s->config->transfer.cert)
+        buf_printf(out, ": check the certificate in %s", s->config->transfer.cert);
+    else
+        buf_printf(out, ": no token is sent: give --token-file");
+}
+
+/* Why it is stopped, and what to do next. */
+static void describe_stop(const struct sender *s, const struct reply *r, struct buf *out)
+{
+    struct buf name = {0};
+
+    name_reply(&name, r);
+    buf_printf(out, "%s (%s)", verdict_words(s->destination.cause), name.data);
+    buf_free(&name);
+    if (s->destination.cause == CAUSE_AUTH)
+        advise_secret(s, r->status, out);
+    else if (s->destination.cause == CAUSE_ADDRESS && r->status < 400)
+        buf_printf(out, ": redirects are not followed: give the URL that it leads to");
+    else if (s->destination.cause == CAUSE_ADDRESS)
+        buf_printf(
+            out, ": check the %s of the URL", r->status < 500 ? "path" : "host and the path");
+}
+
+/* The beginning and the end of an outage, and each new reason for it, once each. */
 static void report(const struct sender *s, enum change change, const struct reply *r)
 {
     const struct destination *d = &s->destination;
-    struct buf name = {0};
+    struct buf text = {0};
+    size_t n = queue_count(s->queue);
 
     if (change == CHANGE_NONE)
         return;
-    name_reply(&name, r);
-    if (change == CHANGE_STOPPED)
-        msg_warn("%s: %s (%s); %zu events wait, one is tried from time to time", s->url,
-            verdict_words(d->cause), name.data, queue_count(s->queue));
+    if (change == CHANGE_UP) {
+        msg_warn("%s: takes events again after %.1f s; %zu event%s waited", s->url,
+            (double)(s->now_ms - d->since_ms) / 1000, n, n == 1 ? "" : "s");
+        return;
+    }
+    describe_stop(s, r, &text);
+    buf_char(&text, '\0');
+    if (change == CHANGE_CAUSE)
+        msg_warn("%s: still stopped: now %s", s->url, text.data);
     else
-        msg_warn("%s: takes events again after %.1f s; %zu events waited", s->url,
-            (double)(s->now_ms - d->since_ms) / 1000, queue_count(s->queue));
-    buf_free(&name);
+        msg_warn("%s: %s; %zu event%s, one is tried from time to time", s->url, text.data, n,
+            n == 1 ? " waits" : "s wait");
+    buf_free(&text);
 }
 
 /* ---- starting ---- */

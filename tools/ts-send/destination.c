@@ -23,6 +23,7 @@ static enum change up(struct destination *d, bool probe)
         return CHANGE_NONE;
     d->state = DESTINATION_UP;
     d->cause = CAUSE_NONE;
+    d->causes = 0;
     d->next_ms = 0;
     return CHANGE_UP;
 }
@@ -43,8 +44,11 @@ static enum change stop(struct destination *d, enum cause cause, bool probe, int
             d->next_ms = now_ms + wait_ms;
         return CHANGE_NONE;
     }
+    if (change == CHANGE_NONE && !(d->causes & 1u << cause))
+        change = CHANGE_CAUSE;
     d->state = DESTINATION_STOPPED;
     d->cause = cause;
+    d->causes |= 1u << cause;
     d->step++;
     next = backoff_ms(&d->backoff, d->step, random);
     d->next_ms = now_ms + (wait_ms > next ? wait_ms : next);

@@ -24,12 +24,13 @@
 #define REFUSALS_LAST 100
 
 enum destination_state { DESTINATION_UP, DESTINATION_STOPPED, DESTINATION_PROBING };
-enum change { CHANGE_NONE, CHANGE_STOPPED, CHANGE_UP };
+enum change { CHANGE_NONE, CHANGE_STOPPED, CHANGE_CAUSE, CHANGE_UP };
 
 struct destination {
     enum destination_state state;
     struct backoff backoff;
     enum cause cause;              /* why it is not UP */
+    unsigned causes;               /* all that it had since it stopped: bits 1 << cause */
     int64_t since_ms;              /* when it stopped */
     int64_t next_ms;               /* no request before */
     unsigned step;                 /* of the backoff: probes that failed, and the first failure */
@@ -55,8 +56,9 @@ struct refused {
     bool probe;
 };
 
-/* What came back.  Each returns whether the state changed from or to UP.  `probe`: the request was
-   sent by destination_probe; what was under way before a stop says nothing about what comes after.
+/* What came back.  Each returns whether the state changed from or to UP, or the cause to one that
+   it did not have since it stopped.  `probe`: the request was sent by destination_probe; what was
+   under way before a stop says nothing about what comes after.
  */
 enum change destination_delivered(struct destination *d, bool probe);
 enum change destination_refused(

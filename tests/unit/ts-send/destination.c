@@ -177,11 +177,46 @@ START_TEST(retry_after_is_obeyed)
 }
 END_TEST
 
+START_TEST(a_new_cause_is_told_once)
+{
+    static const struct {
+        enum net net;
+        int status;
+        enum change change;
+    } steps[] = {
+        {NET_UNSENT, 0, CHANGE_STOPPED},
+        {NET_UNSENT, 0, CHANGE_NONE},
+        {NET_OK, 401, CHANGE_CAUSE},
+        {NET_OK, 403, CHANGE_NONE},
+        {NET_UNSENT, 0, CHANGE_NONE},
+        {NET_OK, 404, CHANGE_CAUSE},
+        {NET_OK, 401, CHANGE_NONE},
+    };
+    struct destination d;
+
+    destination_init(&d, &(struct backoff){500, 4000});
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+            struct trouble t = {
+                .verdict = verdict_of(steps[i].net, steps[i].status), .wait_ms = -1};
+
+            t.probe = i > 0;
+            if (t.probe)
+                destination_probe(&d);
+            ck_assert_int_eq(destination_trouble(&d, &t, d.next_ms, 0), steps[i].change);
+        }
+        destination_probe(&d);
+        ck_assert_int_eq(destination_delivered(&d, true), CHANGE_UP);
+    }
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_loop_test(tc, script, 0, (int)(sizeof rows / sizeof *rows));
     tcase_add_test(tc, one_person_cannot_be_refused_for_ever);
     tcase_add_test(tc, waits_double);
+    tcase_add_test(tc, a_new_cause_is_told_once);
     tcase_add_test(tc, retry_after_is_obeyed);
 }
 UNIT_MAIN("destination", add)
