@@ -82,6 +82,15 @@ is "$(ts-read -d X -f csv -o map=time:time,person_id:pin,card_no:Batch "$T/in" 2
     $'no column \\"Batch\\"\n7' "a column of the map that the header does not have is named; rows are read"
 like "$(<"$T/err")" '1 no column "Batch"' "also at the end"
 
+{
+    echo time,pin,punch,direction
+    printf '2026-01-07 10:34:%02d,7,%s,%s\n' 1 1 in 2 Kommen out 3 Gehen x 4 255 '' 5 'Check In' in
+} >"$T/words.csv"
+is "$(ts-read -d X "$T/words.csv" 2>"$T/err" | wc -l) $?" "5 0" "rows with words that are not known are read"
+is "$(<"$T/err")" "ts-read: punch: 2 values not known, left out, the first in line 3 of words.csv
+ts-read: direction: 1 value not known, left out, the first in line 4 of words.csv" \
+    "which is said once, without them"
+
 # ---- holes ----
 
 {

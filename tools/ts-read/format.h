@@ -28,8 +28,9 @@ struct decoded {
     struct draft
         draft; /* its fields, or the changes to base; `raw` only when it is not the record itself */
     const char
-        *error;  /* not understood, and why: a plain reason, the same text for the same cause */
-    bool no_raw; /* base carries everything: the pump adds no `raw` */
+        *error; /* not understood, and why: a plain reason, the same text for the same cause */
+    uint64_t unknown; /* EVENT_BITs of fields left out, because their word is none that is known */
+    bool no_raw;      /* base carries everything: the pump adds no `raw` */
 };
 
 /* Takes the events of a record, in order; a record may hold none (heartbeat), one, or many (JSON

@@ -24,8 +24,26 @@ struct reason {
     uint64_t count;
 };
 
+/* Words that a field cannot say. */
+struct unknown {
+    uint64_t count;
+    char first[256]; /* where, JSON text without its quotes; "" for live peers */
+};
+
+static const struct {
+    enum event_field field;
+    const char *name;
+} word_fields[] = {
+    {EV_PUNCH, "punch"},
+    {EV_DIRECTION, "direction"},
+    {EV_CREDENTIAL, "credential"},
+};
+
+#define WORD_FIELDS (sizeof word_fields / sizeof *word_fields)
+
 struct pump {
     struct pump_config config;
+    struct unknown unknown[WORD_FIELDS];
     struct sink *sink;
     uint64_t events, bad;
     struct reason reason[REASONS];
@@ -151,11 +169,21 @@ static int by_count(const void *a, const void *b)
     return x->count < y->count ? 1 : x->count > y->count ? -1 : strcmp(x->text, y->text);
 }
 
+static void report_unknown(const struct pump *p)
+{
+    for (size_t i = 0; i < WORD_FIELDS; i++)
+        if (p->unknown[i].count > 0)
+            msg_warn("%s: %llu value%s not known, left out%s%s", word_fields[i].name,
+                (unsigned long long)p->unknown[i].count, p->unknown[i].count == 1 ? "" : "s",
+                *p->unknown[i].first ? ", the first in " : "", p->unknown[i].first);
+}
+
 void pump_report(const struct pump *p)
 {
     struct reason sorted[REASONS];
     struct buf text = {0};
 
+    report_unknown(p);
     if (p->bad == 0)
         return;
     memcpy(sorted, p->reason, sizeof sorted);
@@ -322,6 +350,19 @@ static void complete(
         add_raw(s->pump, draft, s->record, d->error != NULL);
 }
 
+static void count_unknown(struct stream *s, const struct decoded *d)
+{
+    for (size_t i = 0; i < WORD_FIELDS; i++) {
+        struct unknown *u = &s->pump->unknown[i];
+
+        if (!(d->unknown & EVENT_BIT(word_fields[i].field)))
+            continue;
+        if (u->count++ == 0 && s->kind < STREAM_PEER)
+            snprintf(u->first, sizeof u->first, "line %llu of %.*s", (unsigned long long)s->number,
+                (int)s->origin_bytes - 2, s->origin.data + 1);
+    }
+}
+
 static void emit(void *arg, const struct decoded *d)
 {
     struct stream *s = arg;
@@ -341,6 +382,8 @@ static void emit(void *arg, const struct decoded *d)
         count_bad(p, d->error);
     } else if (!in_range(p, d))
         return;
+    if (d->unknown)
+        count_unknown(s, d);
     draft = d->draft;
     complete(s, d, &draft, time);
     out = sink_line(p->sink);

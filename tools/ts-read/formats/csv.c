@@ -414,6 +414,8 @@ static void set_word(
 
     if (said.p)
         draft_str(&s->out.draft, field, said);
+    else if (text.p && word_code(text) < 0) /* codes differ from device to device */
+        s->out.unknown |= EVENT_BIT(field);
 }
 
 /* Text that others compare: two different names that are not UTF-8 must not become one. */
@@ -495,6 +497,7 @@ static void csv_decode(void *state, struct slice record, bool torn, const struct
     bool silent;
 
     s->out.error = NULL;
+    s->out.unknown = 0;
     draft_reset(&s->out.draft);
     if (damage_found(&s->damage, record, &s->out)) {
         out->emit(out->arg, &s->out);
@@ -507,6 +510,7 @@ static void csv_decode(void *state, struct slice record, bool torn, const struct
         return;
     if (error) {
         draft_reset(&s->out.draft);
+        s->out.unknown = 0;
         s->out.error = torn ? "torn last line" : error;
     }
     out->emit(out->arg, &s->out);
