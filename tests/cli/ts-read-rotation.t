@@ -123,6 +123,10 @@ run once 0
 is "$status $(jq -r .person_id ledger | sort -un | tr '\n' ' ')" "0 $(all 60)" \
     "cut when only its header row was read"
 
+: >new
+ts-read -d D --checkpoint checkpoint --into "$store ledger" new 2>err
+is "$?$(<err)" 0 "an empty log is nothing to tell of"
+
 # A file that nobody can find is told of.
 begin once
 events 101 150 >>log

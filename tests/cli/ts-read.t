@@ -55,7 +55,7 @@ is "$(printf '{"local_time":"2026-01-07T10:34:08","device_id":"OWN"}\n' | ts-rea
     OWN "what the record says of its device stays"
 : >empty
 reading empty
-is "$status $out$err" "0 " "an empty file is no event and no fault"
+is "$status $out$err" "0 ts-read: empty: is empty" "an empty file is no event and no fault, but said"
 
 # --- formats ---------------------------------------------------------------------------------------
 reading -f ndjson -d D gate.dat

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "msg.h"
 #include "rotation.h"
 #include "source.h"
 
@@ -133,6 +134,9 @@ static void *file_open(
     *f = (struct file){.env = env, .name = operand, .number = number, .fd = -1};
     if (open_operand(f, why) < 0)
         goto out;
+    /* With a checkpoint it is a log, which may well be empty after a rotation. */
+    if (f->regular && f->bytes == 0 && !env->checkpoint)
+        msg_warn("%s: is empty", f->name);
     begin_stream(f, f->regular ? STREAM_FILE : STREAM_PIPE);
     if (resume(f, why) < 0)
         goto out;
