@@ -142,7 +142,7 @@ is "$(receiver_sum distinct) $(count delivered "$T/out")" "$((5000 - n)) $((5000
     "every 97th refused: all $((5000 - n)) others are delivered"
 is "$(receiver_sum refused_tries)" "$n" "every 97th refused: each is tried once"
 is "$(receiver_sum order_violations) $(receiver_sum overlapping)" "0 0" "every 97th refused: order"
-is "$(grep '"outcome":"rejected"' "$T/out" | grep -c '"status":422,"error":"422 Unprocess')" "$n" \
+is "$(grep '"outcome":"rejected"' "$T/out" | grep -c '"status":422,"error":"Unprocess')" "$n" \
     "every 97th refused: with their reason"
 
 for code in 400 409 413 415 422; do

@@ -103,7 +103,7 @@ if command -v receiver >/dev/null && command -v curl >/dev/null; then
         "the receipt"
     echo "${event/126/p2}" | ts-send -v "$url" 2>&1 >"$T/out" | sed -n 2p >"$T/err"
     like "$(cat "$T/err")" '^.422 Unprocessable Content. The receiver refuses this event' "-v: refused"
-    like "$(cat "$T/out")" '"error":"422 Unprocessable Content: .*refused by the fault schedule' \
+    like "$(cat "$T/out")" '"status":422,"error":"Unprocessable Content: .*refused by the fault schedule' \
         "the receipt says what the receiver said"
     echo "${event/126/p3}" | ts-send -v --answer-within 1s "$url" >"$T/out" 2>"$T/err"
     like "$(cat "$T/err")" '.503 Service Unavailable. Payload not accepted: next try in [0-9.]+ s' "-v: retry"
@@ -222,7 +222,7 @@ like "$(cat "$T/err")" "the token in $T/old is refused: renew it and send SIGHUP
 sent "deferred " "a wrong path" "$at/nowhere"
 like "$(cat "$T/err")" '404 Not Found.: check the path of the URL' "… and what to check"
 sent "rejected 422" "a receiver that says back what it was sent" --token-file "$T/token" "$at/echo"
-like "$(cat "$T/out")" '422 Unprocessable Content: no employee [*]{3} for [*]{3}' \
+like "$(cat "$T/out")" '"error":"Unprocessable Content: no employee [*]{3} for [*]{3}' \
     "neither the secret nor the person is in the receipt"
 is "$(grep -c "$secret" "$T/out" "$T/err" | tr '\n' ' ')" "$T/out:0 $T/err:0 " "no secret in the output"
 sent "delivered 201" "Location" "$at/made"
@@ -262,6 +262,19 @@ ok $? "and after 401 again"
 exec 3>&-
 wait $sender
 is $? 0 "and all is well"
+
+echo wrong-token >"$T/token2"
+echo "$event" | ts-send --retry-first 1h --retry-max 1h --token-file "$T/token2" "$at/token" \
+    >"$T/out" 2>"$T/err" &
+sender=$!
+tap_pids+=("$sender")
+wait_for 10 grep -q 'credentials are refused' "$T/err"
+cp "$T/token" "$T/token2"
+kill -HUP $sender
+wait_for 10 grep -q delivered "$T/out"
+ok $? "SIGHUP tries at once"
+wait $sender
+is $? 0 "… and that was all"
 
 sent "deferred " "a certificate that nobody vouches for" "https://127.0.0.1:$tls/"
 like "$(cat "$T/err")" 'no answer: SSL peer certificate' "… and why"

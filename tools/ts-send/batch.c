@@ -306,8 +306,11 @@ static void renew_secrets(struct sender *s)
 
 int batch_start(struct sender *s, struct fault *why)
 {
-    if (stop_reload() && !s->config->dry)
+    if (stop_reload() && !s->config->dry) {
         renew_secrets(s);
+        if (s->destination.cause == CAUSE_AUTH)
+            s->destination.next_ms = s->now_ms; /* whoever mended it wants to see it */
+    }
     while (!s->ending && (s->config->dry || transfer_free(s->transfer)) &&
            destination_open(&s->destination, s->now_ms) && s->rate_next_us <= s->now_ms * 1000) {
         struct batch *b = next_batch(s);
@@ -405,13 +408,13 @@ static void delivered(
     piece_done(s, b);
 }
 
-/* What the receiver says about a refused event, without secrets and without the person. */
+/* What the receiver says about a refused event, without secrets and without the person.  The status
+   itself is a member of its own. */
 static char *reason_of(struct sender *s, const struct item *it, const struct reply *r)
 {
     struct buf text = {0};
 
-    name_reply(&text, r);
-    text.len--;
+    buf_text(&text, reply_status_name(r->status));
     if (r->text_n > 0) {
         struct buf words = {0};
 
@@ -421,7 +424,8 @@ static char *reason_of(struct sender *s, const struct item *it, const struct rep
                 words.data[i] = ' ';
         headers_mask(s->headers, &words);
         answer_mask_person(s, it, &words);
-        buf_lit(&text, ": ");
+        if (text.len > 0)
+            buf_lit(&text, ": ");
         buf_slice(&text, buf_all(&words));
         buf_free(&words);
     }
