@@ -91,6 +91,9 @@ is "$(printf '%s\n' '{"event_id":"a b\r\nX: y"}' | ts-send -n | grep -c '^Idempo
     "an id that no header may carry is hashed"
 is "$(echo "$event" | ts-send -n | wc -l)" 7 "-n ends its request with a blank line"
 
+is "$(ts-send --help | awk '/^  (-|    --)/ && substr($0, 28, 2) !~ /^ [^ ]/')" "" \
+    "--help: the texts stand in one column"
+
 # --- output ------------------------------------------------------------------------------------------
 
 if command -v receiver >/dev/null && command -v curl >/dev/null; then

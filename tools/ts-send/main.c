@@ -39,7 +39,7 @@ enum option {
 
 static const struct option_spec options[] = {
     {'p', "profile", "NAME", "what the receiver is (plain)"},
-    {'H', "header", "'NAME: VALUE'", "one more header field; no secret here"},
+    {'H', "header", "FIELD", "one more header field, 'Name: value'; no secret here"},
     {'j', "connections", "N", "requests at the same time (4)"},
     {'b', "batch", "N", "arrays of up to N events (1: single events)"},
     {'n', "dry-run", NULL, "print the requests, send nothing"},
@@ -48,7 +48,7 @@ static const struct option_spec options[] = {
     {OPT_HEADER_FILE, "header-file", "FILE", "a secret header field: 'Name: value'"},
     {OPT_RATE, "rate", "N/s", "at most N requests a second (/m, /h)"},
     {OPT_TIMEOUT, "timeout", "TIME", "longest request (30s)"},
-    {OPT_CONNECT_TIMEOUT, "connect-timeout", "TIME", "longest wait for a connection (10s)"},
+    {OPT_CONNECT_TIMEOUT, "connect-timeout", "MAX", "longest wait for a connection (10s)"},
     {OPT_CACERT, "cacert", "FILE", "trust these certificates instead of the system's"},
     {OPT_CERT, "cert", "FILE", "our certificate, for mutual TLS"},
     {OPT_KEY, "key", "FILE", "its key"},
@@ -69,12 +69,13 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "ts-send",
-    .synopsis = "[-nv] [-p profile] [-H header]… [-j connections] [-b batch] [--rate N/s] [URL]",
+    .synopsis = "[-j connections] [-b batch] [-H field] [option …] [URL]",
     .summary = "Posts events from standard input to an HTTP receiver; prints a receipt for each.",
     .options = options,
     .more = "URL: " DEFAULT_URL " unless given.\n"
-            "Exit status: 0 all answered for good; 65 some rejected; 69 receiver not available;\n"
-            "75 some deferred; 78 address or credentials refused.\n",
+            "Exit status: 0 all answered for good; 65 some rejected; 75 some deferred;\n"
+            "69 the receiver is not available; 78 it refuses the credentials, the address\n"
+            "or every event.\n",
 };
 
 /* Numbers as the options give them; checked and converted once all are read. */
