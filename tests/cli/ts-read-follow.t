@@ -94,6 +94,23 @@ unfollow
 is "$(numbers)" "$(for f in 1 2 3 4 5; do for n in 1 2 3 4 5 6 7 8 9; do printf '%s ' $f$n; done; done)" \
     "five rotations: each line once, in order"
 
+# Rotated twice while there was no moment to look.
+rm -f log log.*
+event 61 >log
+follow log
+comes 61 "before it is held up"
+kill -STOP "$reader"
+event 62 >>log
+mv log log.2
+event 63 >log
+mv log log.1
+event 64 >log
+kill -CONT "$reader"
+comes 64 "after two rotations at once"
+unfollow
+is "$(numbers)" "61 62 63 64 " "the file between is read too"
+like "$(<err)" 'log: rotated more than once: reading log.1 first' "which is said"
+
 mkfifo fifo
 follow fifo
 event 20 >fifo

@@ -33,6 +33,7 @@ struct rotation {
     struct place place; /* of the first, when that is gone on in */
     struct old *old;
     size_t count, next;
+    ino_t skip;  /* was read already; 0: none */
     int current; /* what stands at the path; -1: handed out */
     bool resume; /* the first is gone on in */
     bool gap;
@@ -102,6 +103,8 @@ static void look_at(struct rotation *r, DIR *folder, const struct dirent *entry,
 
     if (!named && entry->d_ino != r->place.inode)
         return;
+    if (r->skip != 0 && entry->d_ino == r->skip)
+        return;
     old.fd = openat(
         dirfd(folder), entry->d_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
     if (old.fd < 0 && named && errno != ENOENT && errno != ELOOP) {
@@ -110,7 +113,7 @@ static void look_at(struct rotation *r, DIR *folder, const struct dirent *entry,
     }
     if (old.fd < 0)
         return;
-    old.renamed = !old.packed && place_matches(old.fd, &r->place);
+    old.renamed = !old.packed && r->skip == 0 && place_matches(old.fd, &r->place);
     if (fstat(old.fd, &st) < 0 || fstat(r->current, &here) < 0 || !S_ISREG(st.st_mode) ||
         (st.st_ino == here.st_ino && st.st_dev == here.st_dev) || (!named && !old.renamed)) {
         close(old.fd);
@@ -251,6 +254,25 @@ struct rotation *rotation_find(
     }
     choose(r, &since);
     say(r);
+    return r;
+}
+
+struct rotation *rotation_between(const char *path, int fd, const struct stat *left)
+{
+    struct rotation *r = mem_alloc(sizeof *r);
+    struct timespec since = left->st_mtim;
+
+    *r = (struct rotation){.path = path, .current = fd, .skip = left->st_ino};
+    since.tv_nsec++; /* itself, packed, has its time */
+    look_around(r);
+    choose(r, &since);
+    if (r->count == 0) {
+        r->current = -1;
+        rotation_free(r);
+        return NULL;
+    }
+    r->current = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    msg_warn("%s: rotated more than once: reading %s first", path, r->old[0].name);
     return r;
 }
 

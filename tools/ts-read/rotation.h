@@ -8,6 +8,7 @@
 #ifndef TS_ROTATION_H
 #define TS_ROTATION_H
 
+#include <sys/stat.h>
 #include <time.h>
 
 #include "sink.h"
@@ -21,6 +22,14 @@ struct rotation;
  */
 struct rotation *rotation_find(
     const char *path, int fd, const struct place *place, const struct timespec *saved);
+
+/*
+ * While we watch: the file `left` was read to its end, and fd stands at the path now.  NULL:
+ * nothing is between them.  Else as above, for files that were rotated in quick turn or while there
+ * was no room for their rows.
+ */
+struct rotation *rotation_between(const char *path, int fd, const struct stat *left);
+
 void rotation_free(struct rotation *r);
 
 /* The descriptor of the next file, from now on the caller's; -1: none is left.  It is gone on in at

@@ -36,6 +36,7 @@ struct follow {
     int fd, notes; /* the file, inotify; -1 */
     int folder_watch, file_watch;
     struct rotation *rotation; /* files to read after this one; NULL: none */
+    struct stat left;          /* the file that was left last; inode 0: none */
     struct stream *stream;
     struct track *track;
     struct place at;  /* which file it is; offset and line are the stream's */
@@ -130,6 +131,20 @@ static bool next_file(struct follow *f, struct place *from)
     return true;
 }
 
+/* After a file that was replaced: those that were rotated between it and this one. */
+static void begin_between(struct follow *f)
+{
+    struct place from;
+
+    if (f->left.st_ino == 0 || f->fifo)
+        return;
+    rotation_free(f->rotation);
+    f->rotation = rotation_between(f->path, f->fd, &f->left);
+    f->left.st_ino = 0;
+    *f->env->gap = *f->env->gap || rotation_gap(f->rotation);
+    next_file(f, &from);
+}
+
 static int resume(struct follow *f, struct fault *why)
 {
     const struct place *place =
@@ -186,7 +201,10 @@ static int look(struct follow *f, struct fault *why)
     if (fd < 0)
         return 0;
     take_file(f, fd);
-    return f->first ? resume(f, why) : 0;
+    if (f->first)
+        return resume(f, why);
+    begin_between(f);
+    return 0;
 }
 
 /* Throws the notes away: whatever they say, everything is looked at. */
@@ -285,6 +303,8 @@ static enum source_state finish_file(struct follow *f, struct fault *why)
     }
     if (next_file(f, &from))
         return SOURCE_MORE;
+    if (f->fifo || fstat(f->fd, &f->left) < 0)
+        f->left.st_ino = 0;
     leave_file(f);
     return look(f, why) < 0 ? SOURCE_ERROR : SOURCE_MORE;
 }
