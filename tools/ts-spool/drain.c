@@ -36,6 +36,8 @@
 #define PROBE_LAST_MS 60000
 #define STOP_MS 60000 /* for the command to answer what it has, after SIGTERM */
 #define REASON_BYTES 500
+#define DAY_MS 86400000ll
+#define HOLD_LEAST_MS 100
 
 enum { OPT_INTO = OPTION_LONG, OPT_HOLD_RETRY, OPT_ANSWER };
 
@@ -43,7 +45,7 @@ static const struct option_spec options[] = {
     {OPT_INTO, "into", "COMMAND", "what gets the events and answers with receipts"},
     {'F', "follow", NULL, "go on for ever, start COMMAND again when it ends"},
     {'w', "window", "N", "events outstanding at most (4096)"},
-    {OPT_HOLD_RETRY, "hold-retry", "TIME", "try held events again after this time (1h)"},
+    {OPT_HOLD_RETRY, "hold-retry", "TIME", "with -F: try held events again after this time (1h)"},
     {OPT_ANSWER, "answer-within", "TIME", "no answer in this time: put back (no limit)"},
     {'v', "verbose", NULL, "a line of progress a second on a terminal"},
     OPTION_HELP,
@@ -62,6 +64,8 @@ struct drain {
     struct settled *settled; /* reasons are owned */
     size_t count;
     int64_t first_ms; /* when the first of them was answered */
+
+    int64_t held_ms; /* when to try the held again, with -F */
 
     bool look;       /* the store may have something to hand out */
     int64_t look_ms; /* when to look anyway */
@@ -82,8 +86,13 @@ static bool down(const struct drain *d)
     return d->failures >= DOWN_AFTER;
 }
 
-static void judge_receiver(struct drain *d, enum outcome outcome)
+/* A held event that was never sent says nothing of the receiver. */
+static void judge_receiver(struct drain *d, const struct receipt *r)
 {
+    enum outcome outcome = r->outcome;
+
+    if (outcome == OUTCOME_HELD && r->status <= 0)
+        return;
     if (outcome != OUTCOME_DEFERRED && outcome != OUTCOMES) {
         if (down(d))
             msg_warn("events are delivered again");
@@ -123,12 +132,14 @@ static void note_answer(struct drain *d, const struct into_answer *answer)
         .due_ms = r->retry_at_ms};
     if (r->outcome > OUTCOME_DUPLICATE)
         a->reason = reason_of(r);
-    if (r->outcome == OUTCOME_HELD && a->due_ms == 0)
+    if (r->outcome == OUTCOME_HELD && !d->follow)
+        a->due_ms = clock_now_ms() + DAY_MS; /* never twice in a run; the next one tries it first */
+    else if (r->outcome == OUTCOME_HELD && a->due_ms == 0)
         a->due_ms = clock_now_ms() + d->hold_ms;
     if (d->count == 1)
         d->first_ms = monotonic_ms();
     d->outcomes[r->outcome]++;
-    judge_receiver(d, r->outcome);
+    judge_receiver(d, r);
 }
 
 static void forget_answers(struct drain *d)
@@ -247,8 +258,12 @@ static int exchange_now(struct drain *d, int64_t now, struct fault *why)
 
 static int look_at_signals(struct drain *d, struct fault *why)
 {
-    if (stop_reload()) {
+    bool reload = stop_reload();
+
+    if (reload)
         into_reload(d->into); /* first: the held are looked up in the roster of today */
+    if (reload || (d->follow && monotonic_ms() >= d->held_ms)) {
+        d->held_ms = monotonic_ms() + d->hold_ms;
         if (store_wake_held(d->store, clock_now_ms(), why) < 0)
             return -1;
         d->look = true;
@@ -291,6 +306,8 @@ static int timeout_of(const struct drain *d, int64_t now)
         lower(&timeout_ms, d->look ? 0 : d->look_ms - now);
     else if (!d->closing && down(d) && d->probe_ms > now)
         lower(&timeout_ms, d->probe_ms - now);
+    if (d->follow && !d->closing)
+        lower(&timeout_ms, d->held_ms - now);
     if (d->stop_ms > 0)
         lower(&timeout_ms, d->stop_ms - now);
     return timeout_ms;
@@ -405,6 +422,7 @@ static int drain(struct drain *d, struct fault *why)
 {
     bool left = false;
 
+    d->held_ms = monotonic_ms() + d->hold_ms;
     if (store_drain_begin(d->store, clock_now_ms(), why) < 0 || lives(d, why) < 0 ||
         store_drain_end(d->store, &left, why) < 0)
         return -1;
@@ -434,7 +452,11 @@ static int set_option(void *arg, const struct option_value *v, struct fault *why
         d->config.window = (unsigned)n;
         return 0;
     case OPT_HOLD_RETRY:
-        return option_duration("hold-retry", v->arg, &d->hold_ms, why);
+        if (option_duration("hold-retry", v->arg, &d->hold_ms, why) < 0)
+            return -1;
+        if (d->hold_ms < HOLD_LEAST_MS)
+            d->hold_ms = HOLD_LEAST_MS;
+        return 0;
     case OPT_ANSWER:
         if (option_duration("answer-within", v->arg, &n, why) < 0)
             return -1;

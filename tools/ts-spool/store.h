@@ -104,7 +104,8 @@ struct exchange {
     int64_t due_ms; /* out: instant at which the next one is due; 0: none */
 };
 
-/* What a drain that died left behind is put back, and all but the held are due at once. */
+/* What a drain that died left behind is put back, and all are due at once: the held as by
+   store_wake_held. */
 int store_drain_begin(struct store *s, int64_t now_ms, struct fault *why);
 
 /* Records the answers and hands out the next events, one person's in order. */
@@ -114,7 +115,8 @@ int store_exchange(struct store *s, struct exchange *x, struct fault *why);
    a held one of the same person. */
 int store_drain_end(struct store *s, bool *left, struct fault *why);
 
-/* The held are due at once: the roster may have changed. */
+/* What is held by now is handed out once before its time, in order of arrival and after what is
+   due: the roster may have changed. */
 int store_wake_held(struct store *s, int64_t now_ms, struct fault *why);
 
 /* A descriptor that becomes readable when the store changes; -1: there is none.  store_heard makes

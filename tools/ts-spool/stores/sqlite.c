@@ -98,7 +98,8 @@ static const char *const sql[QUERIES] = {
     [Q_DUE_SET] = "UPDATE exception SET due=?2 WHERE seq=?1",
     [Q_OUT] = "SELECT seq FROM exception WHERE due=-1 AND seq>?1 ORDER BY seq LIMIT ?2",
     [Q_WAKE_ALL] = "UPDATE exception SET due=?1 WHERE due>?1 AND state<>1",
-    [Q_WAKE_HELD] = "UPDATE exception SET due=?1 WHERE due>?1 AND state=1",
+    [Q_HELD] = "SELECT seq FROM exception INDEXED BY exception_state WHERE state=1 AND seq>=?1"
+               " AND seq<?2 AND due>?3 AND since<=?4 ORDER BY seq LIMIT ?5",
     [Q_LEFT] = "SELECT 1 FROM exception x WHERE x.due>=0 AND x.state<>1 AND NOT EXISTS("
                "SELECT 1 FROM exception h WHERE h.person=x.person AND +h.state=1 AND h.seq<x.seq)"
                " LIMIT 1",

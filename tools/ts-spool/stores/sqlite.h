@@ -83,7 +83,7 @@ enum query {
     Q_DUE_SET,
     Q_OUT,
     Q_WAKE_ALL,
-    Q_WAKE_HELD,
+    Q_HELD,
     Q_LEFT,
     Q_DONE_ALL,
     Q_DONE_ADD,
@@ -104,6 +104,11 @@ struct frontier {
     uint64_t floor, handed; /* as in meta */
     uint64_t next;          /* the first arrival number never looked at */
     struct ranges settled;  /* between floor and next: not out, and not waiting */
+
+    /* The held that are tried before their time: those between the two, held_last among them, that
+       were put or answered up to held_ms. */
+    uint64_t held_from, held_last;
+    int64_t held_ms;
 };
 
 struct given {

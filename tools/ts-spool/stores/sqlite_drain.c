@@ -9,6 +9,9 @@
  * Fresh events are marked by moving `handed` ahead of them, in one commit for many; they are given
  * out after that commit.  Answers that come in order only move the floor.  Everything else works on
  * rows of exception: see sqlite.h.
+ *
+ * Held events that are to be tried before their time are not made due in one go, which would lock
+ * the store for long when there are many: the drain walks over them once, beside all else.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -293,6 +296,61 @@ static int take_due(struct sqlite *s, struct exchange *x, struct fault *why)
     return 0;
 }
 
+/* ---- held events before their time ---- */
+
+static uint64_t held_end(const struct frontier *f)
+{
+    return f->next <= f->held_last ? f->next : f->held_last + 1;
+}
+
+static void start_walk(struct sqlite *s, int64_t stored, int64_t now_ms)
+{
+    struct frontier *both[] = {&s->now, &s->written};
+
+    for (int i = 0; i < 2; i++) {
+        both[i]->held_from = 1;
+        both[i]->held_last = (uint64_t)stored;
+        both[i]->held_ms = now_ms;
+    }
+}
+
+/* The next of them, at most `limit`; when there are none the walk has come to its end, for now. */
+static int read_held(
+    struct sqlite *s, int64_t now_ms, int limit, uint64_t seq[DUE_PAGE], struct fault *why)
+{
+    struct frontier *f = &s->now;
+    int64_t args[] = {
+        (int64_t)f->held_from, (int64_t)held_end(f), now_ms, f->held_ms, (int64_t)limit};
+    int n = f->held_from < held_end(f) ? read_numbers(s, Q_HELD, args, 5, seq, why) : 0;
+
+    if (n == 0 && f->held_from < held_end(f))
+        f->held_from = held_end(f);
+    return n;
+}
+
+/* After those that are due, and within the same three quarters. */
+static int take_held(struct sqlite *s, struct exchange *x, struct fault *why)
+{
+    unsigned events = x->events - x->events / 4, seen = 0;
+    uint64_t seq[DUE_PAGE];
+
+    while (!enough(s, x, events) && seen < SCAN_MAX) {
+        int n = read_held(s, x->now_ms, DUE_PAGE, seq, why);
+
+        if (n <= 0)
+            return n;
+        for (int i = 0; i < n && !enough(s, x, events); i++) {
+            if (hand_out_due(s, x, seq[i], why) < 0)
+                return -1;
+            s->now.held_from = seq[i] + 1;
+        }
+        seen += (unsigned)n;
+    }
+    return 0;
+}
+
+/* ---- fresh events ---- */
+
 static int put_behind(
     struct sqlite *s, uint64_t seq, struct slice person, int64_t now_ms, struct fault *why)
 {
@@ -445,13 +503,16 @@ static void copy_frontier(struct frontier *to, const struct frontier *from)
 static int look(struct sqlite *s, struct exchange *x, int64_t *stored, bool *far, struct fault *why)
 {
     int64_t meta[METAS] = {0}, next = (int64_t)s->now.next, limit = x->now_ms + FAR_MS, one;
+    uint64_t seq[DUE_PAGE];
+    int held = read_held(s, x->now_ms, 1, seq, why);
 
-    if (sqlite_meta(s, meta, why) < 0 || sqlite_number(s, Q_DUE_FAR, &limit, 1, 0, &one, why) < 0 ||
+    if (held < 0 || sqlite_meta(s, meta, why) < 0 ||
+        sqlite_number(s, Q_DUE_FAR, &limit, 1, 0, &one, why) < 0 ||
         sqlite_number(s, Q_DUE_NEXT, &next, 1, 0, &x->due_ms, why) < 0)
         return -1;
     *stored = meta[META_STORED];
     *far = one != 0;
-    x->more = *far || next <= *stored || (x->due_ms > 0 && x->due_ms <= x->now_ms);
+    x->more = *far || held > 0 || next <= *stored || (x->due_ms > 0 && x->due_ms <= x->now_ms);
     return 0;
 }
 
@@ -470,14 +531,16 @@ static int work(struct sqlite *s, struct exchange *x, int64_t stored, struct fau
     if (settle(s, x, why) < 0)
         return -1;
     x->more = false;
-    if (x->events > 0 && (take_due(s, x, why) < 0 || take_fresh(s, x, stored, why) < 0))
+    if (x->events > 0 &&
+        (take_due(s, x, why) < 0 || take_held(s, x, why) < 0 || take_fresh(s, x, stored, why) < 0))
         return -1;
     move_mark(s, stored, x->count > 0);
     next = (int64_t)s->now.next;
     if (write_frontier(s, why) < 0 ||
         sqlite_number(s, Q_DUE_NEXT, &next, 1, 0, &x->due_ms, why) < 0)
         return -1;
-    if ((x->events == 0 && next <= stored) || (x->due_ms > 0 && x->due_ms <= x->now_ms))
+    if ((x->events == 0 && next <= stored) || s->now.held_from < held_end(&s->now) ||
+        (x->due_ms > 0 && x->due_ms <= x->now_ms))
         x->more = true;
     return 0;
 }
@@ -624,6 +687,7 @@ static int recover(struct sqlite *s, int64_t now_ms, struct fault *why)
     move_mark(s, stored, true);
     if (write_frontier(s, why) < 0)
         return -1;
+    start_walk(s, stored, now_ms);
     return sqlite_commit(s, why);
 }
 
@@ -667,14 +731,15 @@ int sqlite_drain_end(struct store *store, bool *left, struct fault *why)
 int sqlite_wake_held(struct store *store, int64_t now_ms, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
-    int64_t ignored;
+    int64_t meta[METAS] = {0};
 
-    if (sqlite_begin(s, true, why) == 0 &&
-        sqlite_number(s, Q_WAKE_HELD, &now_ms, 1, 0, &ignored, why) == 0 &&
-        sqlite_commit(s, why) == 0)
-        return 0;
-    sqlite_undo(s);
-    return -1;
+    if (sqlite_begin(s, false, why) < 0 || sqlite_meta(s, meta, why) < 0 ||
+        sqlite_commit(s, why) < 0) {
+        sqlite_undo(s);
+        return -1;
+    }
+    start_walk(s, meta[META_STORED], now_ms);
+    return 0;
 }
 
 /* ---- waking up ---- */
