@@ -111,6 +111,20 @@ unfollow
 is "$(numbers)" "61 62 63 64 " "the file between is read too"
 like "$(<err)" 'log: rotated more than once: reading log.1 first' "which is said"
 
+rm -f log log.*
+event 71 >log
+follow log
+comes 71 "again"
+kill -STOP "$reader"
+event 72 >>log
+cp log log.1
+event 74 >log
+kill -CONT "$reader"
+comes 74 "after a copy and a cut at once"
+unfollow
+is "$(numbers)" "71 72 74 " "what was written before the copy is read from it"
+like "$(<err)" 'log: cut: the rest comes from log.1' "which is said"
+
 mkfifo fifo
 follow fifo
 event 20 >fifo

@@ -185,7 +185,9 @@ static void choose(struct rotation *r, const struct timespec *since)
 
     for (size_t i = 0; i < r->count; i++) {
         struct old *old = &r->old[i];
-        bool wanted = (i == 0 && r->resume) || !before(&old->changed, since);
+        /* Of the same time may be another; a packed one is then likely this one. */
+        bool wanted = (i == 0 && r->resume) ||
+                      (old->packed ? before(since, &old->changed) : !before(&old->changed, since));
 
         if (wanted && old->packed)
             warn_packed(r, old);
@@ -260,12 +262,10 @@ struct rotation *rotation_find(
 struct rotation *rotation_between(const char *path, int fd, const struct stat *left)
 {
     struct rotation *r = mem_alloc(sizeof *r);
-    struct timespec since = left->st_mtim;
 
     *r = (struct rotation){.path = path, .current = fd, .skip = left->st_ino};
-    since.tv_nsec++; /* itself, packed, has its time */
     look_around(r);
-    choose(r, &since);
+    choose(r, &left->st_mtim);
     if (r->count == 0) {
         r->current = -1;
         rotation_free(r);
@@ -273,6 +273,32 @@ struct rotation *rotation_between(const char *path, int fd, const struct stat *l
     }
     r->current = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     msg_warn("%s: rotated more than once: reading %s first", path, r->old[0].name);
+    return r;
+}
+
+struct rotation *rotation_copied(const char *path, int fd, const struct place *place)
+{
+    struct rotation *r = mem_alloc(sizeof *r);
+    struct timespec since;
+    struct stat st = {0};
+    size_t first;
+
+    *r = (struct rotation){.path = path, .place = *place, .current = fd};
+    if (place->head_bytes > 0)
+        look_around(r);
+    first = find_first(r, NULL);
+    if (first == r->count || fstat(r->old[first].fd, &st) < 0 ||
+        (uint64_t)st.st_size <= place->offset) {
+        r->current = -1;
+        rotation_free(r);
+        return NULL;
+    }
+    r->current = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    r->resume = true;
+    put_first(r, first);
+    since = r->old[0].changed;
+    choose(r, &since);
+    msg_warn("%s: cut: the rest comes from %s", path, r->old[0].name);
     return r;
 }
 
@@ -304,6 +330,8 @@ int rotation_next(struct rotation *r, struct place *from)
 
     *from = (struct place){0};
     if (r->next == r->count) {
+        if (fd >= 0)
+            lseek(fd, 0, SEEK_SET); /* shared with the descriptor that it was copied from */
         r->current = -1;
         return fd;
     }

@@ -30,6 +30,10 @@ struct rotation *rotation_find(
  */
 struct rotation *rotation_between(const char *path, int fd, const struct stat *left);
 
+/* While we watch: fd was cut, and `place` is how far it was read before.  NULL: no copy of it has
+ * more. */
+struct rotation *rotation_copied(const char *path, int fd, const struct place *place);
+
 void rotation_free(struct rotation *r);
 
 /* The descriptor of the next file, from now on the caller's; -1: none is left.  It is gone on in at

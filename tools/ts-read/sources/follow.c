@@ -309,6 +309,24 @@ static enum source_state finish_file(struct follow *f, struct fault *why)
     return look(f, why) < 0 ? SOURCE_ERROR : SOURCE_MORE;
 }
 
+/* What was not read before the cut is in the copy that was made, if one was. */
+static enum source_state leave_cut(struct follow *f, struct fault *why)
+{
+    struct place was = f->at;
+    struct rotation *copied = NULL;
+
+    stream_place(f->stream, &was);
+    if (!rotation_more(f->rotation))
+        copied = rotation_copied(f->path, f->fd, &was);
+    if (!copied)
+        return finish_file(f, why);
+    rotation_free(f->rotation);
+    f->rotation = copied;
+    f->truncated = false;
+    next_file(f, &was);
+    return source_resume(f->fd, f->path, f->stream, &was, why) < 0 ? SOURCE_ERROR : SOURCE_MORE;
+}
+
 /* At the end of what there is: was it truncated, replaced, or is this all for now? */
 static enum source_state at_end(struct follow *f, struct fault *why)
 {
@@ -345,7 +363,7 @@ static enum source_state follow_run(void *state, struct fault *why)
         f->truncated = is_truncated(f);
         if (f->truncated) {
             msg_warn("%s: truncated: reading it from the start", f->path);
-            return finish_file(f, why);
+            return leave_cut(f, why);
         }
         came = read_block(f, why);
         if (came < 0)
