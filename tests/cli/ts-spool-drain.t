@@ -52,7 +52,7 @@ put q.db 4:a 5:b 6:c
 ts-spool drain --into "$(answer 'if .person_id == "a" then {outcome: "rejected", status: 422, error: "no"}
     else {outcome: "duplicate"} end')" q.db 2>err
 is "$?" 65 "something rejected: 65"
-is "$(cat err)" "ts-spool: 1 events were rejected: they are among the dead" "is said"
+is "$(cat err)" "ts-spool: 1 event rejected: see ts-spool list --dead --by reason" "is said"
 is "$(ts-spool list --dead q.db | jq -r '.event_id[-1:] + " " + .reason + " " + (.attempts|tostring)')" \
     "4 422: no 1" "with status, reason and attempts"
 is "$(ts-spool stat --json q.db | jq .known_to_receiver)" 2 "duplicates are counted"
@@ -179,7 +179,7 @@ is "$(cat err)" "ts-spool: f.db: another drain is at work on it" "is told why"
 ts-spool purge --person a --undelivered f.db 2>/dev/null
 is "$?" 75 "nor can the undelivered be purged then"
 ts-spool purge --person a f.db >out
-is "$(cat out)" "purge: 1 events" "but the delivered"
+is "$(cat out)" "purge: 1 event" "but the delivered"
 ts-spool retry --delivered --person b --reason test f.db >/dev/null
 wait_for 10 stat_is f.db '[0,0,0,0,4]'
 ok $? "what is retried by hand is delivered at once"
@@ -198,6 +198,20 @@ like "$(cat err)" "the command ended .*\(exit status 0\): starting it again in" 
 kill -TERM "$drain"
 wait "$drain"
 is "$?" 0 "SIGTERM while it is down: 0"
+
+spawn ts-spool drain -F --into "$(answer '{outcome: "rejected", status: 422, error: "secret"}')" r.db 2>err
+drain=$spawned
+wait_for 10 test -e r.db
+put r.db 1:a
+wait_for 10 grep -q rejected err
+is "$(cat err)" "ts-spool: 1 event rejected, the last with status 422: see ts-spool list --dead --by reason" \
+    "-F says at once that an event died, without the receiver's words"
+put r.db 2:b 3:c
+wait_for 10 stat_is r.db '[0,0,3,0,0]'
+is "$(wc -l <err)" 1 "and not for each one"
+kill -TERM "$drain"
+wait "$drain"
+rm seen
 
 # SIGTERM waits for the answers that are due.
 cat >slow <<'P'

@@ -233,20 +233,21 @@ is "$(ts-spool list full.db 2>&1 >/dev/full)" \
 # --- retry, skip, purge
 
 deliver='jq --unbuffered -c "{ack, outcome: \"delivered\"}"'
-status "drain delivers what waits" 0 ts-spool drain --into "$deliver" q.db
+hold='jq --unbuffered -c "{ack, outcome: (if .hold then \"held\" else \"delivered\" end)}"'
+status "drain delivers what waits" 0 ts-spool drain --into "$hold" q.db
 is "$(stat_of q.db)" '[0,1,1,1,3]' "and leaves the rest"
 status "retry needs to know which" 64 ts-spool retry q.db
 status "retry --delivered needs more" 64 ts-spool retry --delivered --reason lost q.db
 status "and a reason" 64 ts-spool retry --delivered --id x q.db
 status "retry --held" 0 ts-spool retry --held --reason 'roster corrected' q.db
-is "$(cat out)" "retry: 1 events" "says how many"
+is "$(cat out)" "retry: 1 event" "says how many"
 is "$(stat_of q.db)" '[1,0,1,1,3]' "puts them back"
 is "$(ts-spool list --waiting q.db | jq -r .reason)" "put back by hand" "with a reason"
 status "retry of delivered ones" 0 \
     ts-spool retry --delivered --since 2024-05-03 --reason 'receiver lost a disk' q.db
 is "$(stat_of q.db)" '[3,0,1,1,1]' "puts them back"
 ts-spool retry --id 00000000-0000-8000-8000-000000000003 q.db >out
-is "$(cat out) $(stat_of q.db)" "retry: 1 events [4,0,0,1,1]" "retry of one dead"
+is "$(cat out) $(stat_of q.db)" "retry: 1 event [4,0,0,1,1]" "retry of one dead"
 ts-spool drain --into "$deliver" q.db
 is "$(stat_of q.db)" '[0,0,0,1,5]' "all are delivered"
 event 20 5 '"hold":"x"' | ts-spool put q.db >/dev/null
@@ -256,10 +257,10 @@ is "$(ts-spool list --skipped q.db | jq -r .reason | tail -n 1)" "left the compa
 status "purge needs to know what" 64 ts-spool purge q.db
 event 21 10 '"hold":"x"' | ts-spool put q.db >/dev/null
 status "purge of a person" 0 ts-spool purge --person 10 q.db
-is "$(cat out) $(ts-spool list --person 10 q.db | jq -r .state)" "purge: 1 events held" \
+is "$(cat out) $(ts-spool list --person 10 q.db | jq -r .state)" "purge: 1 event held" \
     "takes what is delivered"
 status "purge --undelivered" 0 ts-spool purge --person 10 --undelivered --reason request q.db
-is "$(cat out)$(ts-spool list --person 10 q.db)" "purge: 1 events" "takes all"
+is "$(cat out)$(ts-spool list --person 10 q.db)" "purge: 1 event" "takes all"
 is "$(grep -c '"person_id":"10"' q.db)" 0 "and leaves no trace in the file"
 event 1 10 | ts-spool put q.db | jq -r .outcome >out
 is "$(cat out)" duplicate "the ids stay known"

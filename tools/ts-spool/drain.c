@@ -38,6 +38,7 @@
 #define REASON_BYTES 500
 #define DAY_MS 86400000ll
 #define HOLD_LEAST_MS 100
+#define DEATHS_MS 60000 /* between two lines that events died */
 
 enum { OPT_INTO = OPTION_LONG, OPT_HOLD_RETRY, OPT_ANSWER };
 
@@ -65,7 +66,10 @@ struct drain {
     size_t count;
     int64_t first_ms; /* when the first of them was answered */
 
-    int64_t held_ms; /* when to try the held again, with -F */
+    int64_t deaths_ms;    /* when the next line on rejected events may come */
+    uint64_t deaths_said; /* how many the last one told */
+    int reject_status;    /* of the last one */
+    int64_t held_ms;      /* when to try the held again, with -F */
 
     bool look;       /* the store may have something to hand out */
     int64_t look_ms; /* when to look anyway */
@@ -138,6 +142,8 @@ static void note_answer(struct drain *d, const struct into_answer *answer)
         a->due_ms = clock_now_ms() + d->hold_ms;
     if (d->count == 1)
         d->first_ms = monotonic_ms();
+    if (r->outcome == OUTCOME_REJECTED)
+        d->reject_status = r->status;
     d->outcomes[r->outcome]++;
     judge_receiver(d, r);
 }
@@ -275,6 +281,28 @@ static int look_at_signals(struct drain *d, struct fault *why)
     return 0;
 }
 
+static const char *events(uint64_t n)
+{
+    return n == 1 ? "event" : "events";
+}
+
+/* With -F nothing else would tell.  The reason may be the receiver's words: those are in the list.
+ */
+static void tell_deaths(struct drain *d, int64_t now)
+{
+    uint64_t dead = d->outcomes[OUTCOME_REJECTED];
+    char status[48] = "";
+
+    if (!d->follow || dead == d->deaths_said || now < d->deaths_ms)
+        return;
+    if (d->reject_status > 0)
+        snprintf(status, sizeof status, ", the last with status %d", d->reject_status);
+    msg_warn("%llu %s rejected%s: see ts-spool list --dead --by reason", (unsigned long long)dead,
+        events(dead), status);
+    d->deaths_said = dead;
+    d->deaths_ms = now + DEATHS_MS;
+}
+
 static void show_progress(struct drain *d, int64_t now)
 {
     if (!d->verbose || now < d->progress_ms)
@@ -351,6 +379,7 @@ static int loop(struct drain *d, struct fault *why)
             return 0;
         if (d->stop_ms > 0 && now >= d->stop_ms)
             return 1;
+        tell_deaths(d, now);
         show_progress(d, now);
         if (wait_for_something(d, why) < 0)
             return -1;
@@ -381,8 +410,9 @@ static int live(struct drain *d, struct fault *why)
         rc = -1;
     unanswered = d->outcomes[OUTCOMES] - unanswered;
     if (rc == 0 && (!d->closing || unanswered > 0)) {
-        msg_warn("--into: the command ended with exit status %d; %llu events were not answered",
-            into_exit_status(d->into), (unsigned long long)unanswered);
+        msg_warn("--into: the command ended with exit status %d; %llu %s not answered",
+            into_exit_status(d->into), (unsigned long long)unanswered,
+            unanswered == 1 ? "event was" : "events were");
         rc = 1;
     }
     if (into_strays(d->into) > 0)
@@ -427,8 +457,9 @@ static int drain(struct drain *d, struct fault *why)
         store_drain_end(d->store, &left, why) < 0)
         return -1;
     if (d->outcomes[OUTCOME_REJECTED] > 0 && !d->follow)
-        msg_warn("%llu events were rejected: they are among the dead",
-            (unsigned long long)d->outcomes[OUTCOME_REJECTED]);
+        msg_warn("%llu %s rejected: see ts-spool list --dead --by reason",
+            (unsigned long long)d->outcomes[OUTCOME_REJECTED],
+            events(d->outcomes[OUTCOME_REJECTED]));
     return exit_status(d, left);
 }
 

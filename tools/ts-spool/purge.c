@@ -59,7 +59,7 @@ static int run(const struct program *program, int argc, char **argv, struct faul
     count = change_events(&job, name, why);
     if (count < 0)
         return -1;
-    printf("purge: %lld events\n", (long long)count);
+    printf("purge: %lld %s\n", (long long)count, count == 1 ? "event" : "events");
     return 0;
 }
 

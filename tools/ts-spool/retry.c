@@ -74,7 +74,7 @@ static int run(const struct program *program, int argc, char **argv, struct chan
     count = change_events(job, name, why);
     if (count < 0)
         return -1;
-    printf("%s: %lld events\n", job->what, (long long)count);
+    printf("%s: %lld %s\n", job->what, (long long)count, count == 1 ? "event" : "events");
     return 0;
 }
 
