@@ -103,6 +103,21 @@ is "$(ts-spool list --dead bad.db | jq -r 'select(.kind == "other" and .raw and 
 status "the same again" 65 ts-spool put --max-line 256 bad.db <bad
 is "$(stat_of bad.db)" '[1,0,4,0,0]' "is known"
 
+printf 'a;b\nc;d\n' >csv
+status "nothing but lines that are not understood" 65 ts-spool put csv.bad.db <csv
+is "$(cat err)" "ts-spool: 2 lines were not understood: they are among the dead; is this NDJSON? ts-read makes it" \
+    "is no NDJSON"
+mkfifo live
+ts-spool put live.db <live >out 2>live.err &
+put=$!
+exec 4>live
+printf 'x\n' >&4
+wait_for 5 grep -q . live.err
+is "$(cat live.err)" "ts-spool: 1 line not understood so far: see ts-spool list --dead" \
+    "a live pipe tells of the first at once"
+exec 4>&-
+wait $put
+
 printf '{"event_id":"00000000-0000-8000-8000-000000000099"}' >torn
 status "a last line without its end, that is whole" 0 ts-spool put torn.db <torn
 is "$(stat_of torn.db)" '[1,0,0,0,0]' "is an event"

@@ -9,11 +9,13 @@
 
 #include "msg.h"
 #include "spool.h"
+#include "stop.h"
 #include "when.h"
 
 #define BATCH_EVENTS 4096
 #define BATCH_BYTES (2u << 20)
 #define REASON_BYTES 500
+#define BAD_MS 60000            /* between two lines that some were not understood */
 #define LINE_LONGEST (12 << 20) /* below what one row of a store may hold */
 
 enum { OPT_MAX_SIZE = OPTION_LONG, OPT_MAX_LINE, OPT_NOT_BEFORE };
@@ -48,7 +50,8 @@ struct put {
     struct item *items;
     struct record *records;
     size_t count;
-    uint64_t bad, torn;
+    uint64_t lines, bad, torn, bad_said;
+    int64_t bad_ms; /* when the next word on them may come */
     long long max_bytes, max_line;
     struct when not_before;
     const char *not_before_text;
@@ -119,9 +122,23 @@ static int commit(struct put *p, struct fault *why)
     return line_flush(&p->out, why);
 }
 
+static const char *lines(uint64_t n)
+{
+    return n == 1 ? "line" : "lines";
+}
+
+/* A live pipe may have no end at which to count them. */
 static int on_idle(void *arg, struct fault *why)
 {
-    return commit(arg, why);
+    struct put *p = arg;
+
+    if (p->bad > p->bad_said && monotonic_ms() >= p->bad_ms) {
+        msg_warn("%llu %s not understood so far: see ts-spool list --dead",
+            (unsigned long long)p->bad, lines(p->bad));
+        p->bad_said = p->bad;
+        p->bad_ms = monotonic_ms() + BAD_MS;
+    }
+    return commit(p, why);
 }
 
 /* ---- one line ---- */
@@ -260,6 +277,7 @@ static int take_line(struct put *p, enum line kind, struct slice line, struct fa
     char error[128];
     struct event e;
 
+    p->lines++;
     if (kind == LINE_LONG) {
         snprintf(error, sizeof error, "longer than %lld bytes", p->max_line);
         take_bad(p, line, error);
@@ -330,8 +348,9 @@ static int open_stores(struct put *p, int count, char **names, struct fault *why
 static int exit_status(const struct put *p)
 {
     if (p->bad > 0)
-        msg_warn(
-            "%llu lines were not understood: they are among the dead", (unsigned long long)p->bad);
+        msg_warn("%llu %s not understood: %s among the dead%s", (unsigned long long)p->bad,
+            p->bad == 1 ? "line was" : "lines were", p->bad == 1 ? "it is" : "they are",
+            p->bad == p->lines ? "; is this NDJSON? ts-read makes it" : "");
     if (p->torn > 0)
         msg_warn("the last line has no end and is no event: it was not stored");
     return p->bad + p->torn > 0 ? EX_DATAERR : 0;
