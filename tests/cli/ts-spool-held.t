@@ -69,6 +69,7 @@ held 6 9 | ts-spool put f.db >/dev/null
 rm wrong
 wait_for 10 is_in '[0,0,0,0,9]'
 ok $? "and again after --hold-retry, also those that were held at put"
+is "$(ts-spool stat --json f.db | jq .draining)" true "stat tells that a drain is at work"
 kill -TERM "$drain"
 wait "$drain"
 is "$?" 0 "SIGTERM: 0"

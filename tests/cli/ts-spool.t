@@ -198,13 +198,13 @@ is "$(wc -l <idle.out)" "$(ts-spool list idle.db | wc -l)" "and what has a recei
 
 ts-spool put empty.db </dev/null
 status "stat of an empty store" 0 ts-spool stat empty.db
-is "$(cat out)" "everything is in: 0 delivered, 0 waiting, 0 held, 0 dead, 0 skipped" "says so"
+is "$(cat out)" "nothing was ever put: 0 delivered, 0 waiting, 0 held, 0 dead, 0 skipped" "says so"
 status "stat when events wait" 75 ts-spool stat q.db
-like "$(cat out)" "^not everything is in: 0 delivered, 3 waiting, 1 held, 1 dead, 1 skipped; the oldest has waited [0-9]+s$" \
+like "$(cat out)" "^not everything is in: 0 delivered, 3 waiting, 1 held, 1 dead, 1 skipped; the oldest has waited [0-9]+s; no drain is at work$" \
     "says how many and how long"
 status "stat --json" 75 ts-spool stat --json q.db
 is "$(jq -c '[.everything_in, .stored, .duplicates, .waiting, (.bytes > 1000), (.oldest_waiting_s < 60),
-    (.last_put[:2])]' out)" '[false,6,2,3,true,true,"20"]' "is one object"
+    (.last_put[:2]), .draining]' out)" '[false,6,2,3,true,true,"20",false]' "is one object"
 status "stat --prometheus ends with 0" 0 ts-spool stat --prometheus q.db
 like "$(cat out)" 'ts_spool_events\{store="q.db",state="waiting"\} 3' "and counts by state"
 is "$(grep -v '^#' out | grep -cvE '^ts_spool_[a-z_]+\{store="q.db"(,state="[a-z]+")?\} [0-9.]+$')" 0 \

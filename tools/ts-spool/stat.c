@@ -47,7 +47,8 @@ static void print_text(
         STATE_DELIVERED, STATE_WAITING, STATE_HELD, STATE_DEAD, STATE_SKIPPED};
 
     (void)name;
-    buf_text(out, !all_in(s)               ? "not everything is in: "
+    buf_text(out, s->stored == 0           ? "nothing was ever put: "
+                  : !all_in(s)             ? "not everything is in: "
                   : s->in[STATE_DEAD] == 0 ? "everything is in: "
                                            : "everything but the dead is in: ");
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
@@ -57,6 +58,8 @@ static void print_text(
         buf_lit(out, "; the oldest has waited ");
         print_age(out, now_ms > s->oldest_waiting_ms ? now_ms - s->oldest_waiting_ms : 0);
     }
+    if (!s->draining && !all_in(s))
+        buf_lit(out, "; no drain is at work");
     buf_char(out, '\n');
 }
 
@@ -100,6 +103,7 @@ static void print_json(
     json_time(out, "oldest_waiting_since", s->oldest_waiting_ms);
     json_time(out, "last_put", s->last_put_ms);
     json_time(out, "last_delivered", s->last_delivered_ms);
+    buf_printf(out, ",\"draining\":%s", s->draining ? "true" : "false");
     buf_printf(out, ",\"everything_in\":%s}\n", all_in(s) ? "true" : "false");
 }
 
@@ -152,6 +156,7 @@ static void print_prometheus(
             true, s->last_put_ms == 0},
         {"last_delivery_timestamp_seconds", "gauge", "When an event was last delivered.",
             s->last_delivered_ms, true, s->last_delivered_ms == 0},
+        {"draining", "gauge", "Whether a drain is at work.", s->draining, false, false},
         {"store_bytes", "gauge", "Size of the store.", s->bytes, false, false},
     };
     struct buf label = {0};

@@ -139,6 +139,7 @@ struct store_stat {
     int64_t oldest_waiting_ms; /* when put; 0: none */
     int64_t last_put_ms, last_delivered_ms;
     int64_t bytes; /* size of the store */
+    bool draining; /* a drain is at work */
 };
 
 int store_stat(struct store *s, struct store_stat *stat, struct fault *why);

@@ -478,6 +478,20 @@ static void sqlite_close(struct store *store)
     free(s);
 }
 
+/* Whoever looks whether a drain is at work has the lock for a moment: that is no drain. */
+static int take_lock(int fd)
+{
+    for (int i = 0; i < 20; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK)
+            return -1;
+        usleep(5000);
+    }
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
 /* One drain a store: a lock on a file of its own, for as long as the store is open. */
 static int lock_drain(struct sqlite *s, struct fault *why)
 {
@@ -488,7 +502,7 @@ static int lock_drain(struct sqlite *s, struct fault *why)
     s->lock_fd = open(name.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock_fd < 0)
         fault_errno(why, EX_CANTCREAT, "%s: cannot open", name.data);
-    else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    else if (take_lock(s->lock_fd) == 0)
         rc = 0;
     else if (errno == EWOULDBLOCK)
         fault_set(why, EX_TEMPFAIL, "%s: another drain is at work on it", s->name);
@@ -496,6 +510,22 @@ static int lock_drain(struct sqlite *s, struct fault *why)
         fault_errno(why, EX_IOERR, "%s: cannot lock", name.data);
     buf_free(&name);
     return rc;
+}
+
+bool sqlite_draining(struct sqlite *s)
+{
+    struct buf name = {0};
+    bool held = false;
+    int fd;
+
+    buf_printf(&name, "%s-drain%c", s->path, '\0');
+    fd = open(name.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    /* Shared: two that look at once do not take each other for a drain. */
+    if (fd >= 0)
+        held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    close_fd(fd);
+    buf_free(&name);
+    return held;
 }
 
 /* Why a file could not be made.  SQLite tries to read it in the end and says that it is missing. */

@@ -160,6 +160,9 @@ int sqlite_begin(struct sqlite *s, bool write, struct fault *why);
 /* Writes the counters, then commits.  After -1 the transaction is still open. */
 int sqlite_commit(struct sqlite *s, struct fault *why);
 
+/* Whether a drain holds its lock; makes and keeps nothing. */
+bool sqlite_draining(struct sqlite *s);
+
 /* Undoes an open transaction, if there is one. */
 void sqlite_undo(struct sqlite *s);
 

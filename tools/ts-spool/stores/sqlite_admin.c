@@ -113,6 +113,7 @@ static int stat_read(struct sqlite *s, struct store_stat *stat, struct view *v, 
         .last_put_ms = meta[META_LAST_PUT],
         .last_delivered_ms = meta[META_LAST_DELIVERED],
         .bytes = pages * s->page_bytes,
+        .draining = sqlite_draining(s),
     };
     stat->in[STATE_WAITING] = meta[META_STORED] - meta[META_DELIVERED] - meta[META_HELD] -
                               meta[META_DEAD] - meta[META_SKIPPED] - meta[META_ERASED];
