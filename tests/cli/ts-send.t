@@ -267,6 +267,7 @@ wait $sender
 is $? 0 "and all is well"
 
 echo wrong-token >"$T/token2"
+rm -f "$T/err" # or the words of the one before are taken for its own
 echo "$event" | ts-send --retry-first 1h --retry-max 1h --token-file "$T/token2" "$at/token" \
     >"$T/out" 2>"$T/err" &
 sender=$!
