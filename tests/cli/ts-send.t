@@ -187,9 +187,11 @@ http {
         location /away { return 302 http://127.0.0.1:$port/other; }
         location /made { add_header Location /events/7 always; return 201; }
         location /other { return 200; }
+        location /sink { return 200; }
         location /length { return 200 "\$content_type \$http_user_agent \$http_accept_encoding."; }
     }
-    server { listen 127.0.0.1:$tls ssl http2; location / { return 200; } }
+    # Over HTTP/2 a bare \`return\` may reset the stream before the body is in: this one reads it.
+    server { listen 127.0.0.1:$tls ssl http2; location / { proxy_pass http://127.0.0.1:$port/sink; } }
     server { listen 127.0.0.1:$mtls ssl; ssl_client_certificate $T/ca.pem; ssl_verify_client on;
         location / { return 200; } }
 }
@@ -243,6 +245,7 @@ refused_twice() {
 # A new token: by SIGHUP, and after 401 without being told.
 echo wrong-token >"$T/token2"
 mkfifo "$T/fifo"
+rm -f "$T/out" "$T/err"
 ts-send --retry-first 10ms --retry-max 50ms --token-file "$T/token2" "$at/token" <"$T/fifo" \
     >"$T/out" 2>"$T/err" &
 sender=$!
@@ -267,7 +270,7 @@ wait $sender
 is $? 0 "and all is well"
 
 echo wrong-token >"$T/token2"
-rm -f "$T/err" # or the words of the one before are taken for its own
+rm -f "$T/out" "$T/err" # or the words of the one before are taken for its own
 echo "$event" | ts-send --retry-first 1h --retry-max 1h --token-file "$T/token2" "$at/token" \
     >"$T/out" 2>"$T/err" &
 sender=$!
