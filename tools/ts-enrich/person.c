@@ -26,22 +26,33 @@ static void put_json(
         put_nothing(e, d, field);
 }
 
+/* Whether --redact took away, in an earlier run, what the roster may have known the person by: then
+   what was found that time stays. */
+static bool is_hidden(const struct context *c, struct slice person_id, struct slice card_no)
+{
+    return (person_id.n == 0 && names_have(&c->settings.redact, SLICE("person_id"))) ||
+           (card_no.n == 0 && names_have(&c->settings.redact, SLICE("card_no")));
+}
+
 void step_person(const struct event *e, struct context *c, struct draft *d)
 {
     struct slice person_id = slice_trim(event_str(e, EV_PERSON_ID));
     struct slice card_no = slice_trim(event_str(e, EV_CARD_NO));
     struct person person = {SLICE_NONE, SLICE_NONE};
     enum roster_answer answer = ROSTER_UNKNOWN;
-    bool known;
+    bool known, stays;
 
     if (person_id.n == 0 && card_no.n == 0)
         return;
-    if (c->roster) {
+    if (c->roster)
         answer = ask(c->roster, person_id, card_no, &person);
+    stays = !c->roster || (answer == ROSTER_UNKNOWN && event_has(e, EV_EMPLOYEE_ID) &&
+                              is_hidden(c, person_id, card_no));
+    if (!stays) {
         put_json(e, d, EV_EMPLOYEE_ID, person.employee);
         put_json(e, d, EV_HR, person.hr);
     }
-    known = c->roster ? answer == ROSTER_FOUND : event_str(e, EV_EMPLOYEE_ID).n > 0;
+    known = stays ? event_str(e, EV_EMPLOYEE_ID).n > 0 : answer == ROSTER_FOUND;
     if (c->hold != HOLD_NONE)
         return;
     c->claimed += answer == ROSTER_CLAIMED;
