@@ -16,7 +16,8 @@ event() {
 
 # sender_start ARGS...: $sender, its stdin is descriptor 3, $T/out has its receipts.
 sender_start() {
-    rm -f "$T/fifo"
+    # Not the words of the one before: they would be taken for its own.
+    rm -f "$T/fifo" "$T/out" "$T/err"
     mkfifo "$T/fifo"
     ts-send --retry-first 20ms --retry-max 100ms "$@" <"$T/fifo" >"$T/out" 2>"$T/err" &
     sender=$!

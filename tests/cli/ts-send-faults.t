@@ -100,6 +100,7 @@ like "$(cat "$T/err")" 'is not available \(no answer: .*takes events again' \
 port=$(port_free)
 url=http://127.0.0.1:$port/api/turnstile
 events 1 200 23 >"$T/in"
+rm -f "$T/out" "$T/err" # or the words of the one before are taken for its own
 # shellcheck disable=SC2086
 ts-send $fast "$url" <"$T/in" >"$T/out" 2>"$T/err" &
 sender=$!
@@ -115,6 +116,7 @@ complete 200 "down at first"
 port=$(port_free)
 url=http://127.0.0.1:$port/api/turnstile
 events 1 1 1 >"$T/in"
+rm -f "$T/out" "$T/err" # or the words of the one before are taken for its own
 # shellcheck disable=SC2086
 ts-send $fast "$url" <"$T/in" >"$T/out" 2>"$T/err" &
 sender=$!
