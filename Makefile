@@ -69,13 +69,19 @@ $(B)/tests/sim/%: $(B)/tests/sim/%.o $(B)/common.a
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/common.a
 	$(LINK) -o $@ $^ -lsqlite3 -lcurl $(LIBS_common)
 
+# Libraries that tests preload: to record what a program does to its files, or to make it fail.
+$(B)/tests/support/%.so: tests/support/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
+
 progs = $(patsubst %.c,$(B)/%,$(wildcard $(1)))
 UNITS := $(call progs,tests/unit/*/*.c)
 FUZZERS := $(call progs,tests/fuzz/*/*.c)
 SIMS  := $(call progs,tests/sim/*.c)
 BENCH := $(call progs,tests/bench/*.c)
+PRELOADS := $(patsubst %.c,$(B)/%.so,$(wildcard tests/support/fault_*.c))
 
-tests: all $(UNITS) $(FUZZERS) $(SIMS)
+tests: all $(UNITS) $(FUZZERS) $(SIMS) $(PRELOADS)
 check: tests
 	B=$(abspath $(B)) MODE=$(MODE) tests/run
 asan:
