@@ -96,6 +96,9 @@ fuzz:
 	$(MAKE) MODE=asan B=build/fuzz CC=clang FUZZ=1 CFLAGS="$(FLAGS_asan) -fsanitize=fuzzer-no-link" fuzzers
 	B=$(abspath build/fuzz) tests/fuzz/run
 fuzzers: $(FUZZERS)
+# The programs, broken at every call, at every write, on full disks and bad networks; FULL=1: long.
+faults: tests
+	B=$(abspath $(B)) MODE=$(MODE) tests/run $(if $(FULL),--full) tests/faults/
 lint:
 	scripts/lint
 
@@ -110,11 +113,11 @@ uninstall:
 	rm -f $(EXAMPLES:share/demo/%=$(DESTDIR)$(DATADIR)/%)
 	-rmdir $(DESTDIR)$(DATADIR) 2>/dev/null
 help:
-	@echo 'make [all|check|asan|coverage|bench|fuzz|lint|install|uninstall|clean] [PREFIX=… DESTDIR=…]'
+	@echo 'make [all|check|asan|coverage|bench|fuzz|faults|lint|install|uninstall|clean] [PREFIX=… DESTDIR=…]'
 clean:
 	rm -rf build
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tests check asan coverage bench fuzz fuzzers lint install uninstall help clean
+.PHONY: all tests check asan coverage bench fuzz fuzzers faults lint install uninstall help clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
