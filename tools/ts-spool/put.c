@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "facts.h"
 #include "msg.h"
 #include "spool.h"
 #include "stop.h"
@@ -39,6 +40,8 @@ struct item {
     enum state state;
     bool fresh;                                   /* some store did not have it */
     struct place line, person, reason, ack, name; /* name: an event_id that is no UUID */
+    struct place device, day;
+    int64_t serial;
 };
 
 struct put {
@@ -99,6 +102,9 @@ static void fill_records(struct put *p)
             .line = text_at(p, p->items[i].line),
             .state = p->items[i].state,
             .reason = text_at(p, p->items[i].reason),
+            .device = text_at(p, p->items[i].device),
+            .day = text_at(p, p->items[i].day),
+            .serial = p->items[i].serial,
         };
 }
 
@@ -147,7 +153,7 @@ static struct item *next_item(struct put *p)
 {
     struct item *item = &p->items[p->count++];
 
-    *item = (struct item){.state = STATE_WAITING};
+    *item = (struct item){.state = STATE_WAITING, .serial = -1};
     return item;
 }
 
@@ -234,6 +240,17 @@ static int without_ack(struct put *p, struct event *e, struct fault *why)
     return event_read(p->parser, buf_all(&p->scratch), e, why);
 }
 
+static void take_facts(struct put *p, struct item *item, const struct event *e)
+{
+    struct record r;
+
+    facts_of(&r, e);
+    item->person = keep(p, cut(event_person(e), STORE_PERSON_MAX));
+    item->device = keep(p, r.device);
+    item->day = keep(p, r.day);
+    item->serial = r.serial;
+}
+
 static int take_event(struct put *p, struct event *e, struct fault *why)
 {
     struct item *item = next_item(p);
@@ -250,7 +267,7 @@ static int take_event(struct put *p, struct event *e, struct fault *why)
         draft_str(&d, EV_EVENT_ID, (struct slice){id, IDENTITY_TEXT - 1});
     }
     take_marks(p, item, e);
-    item->person = keep(p, cut(event_person(e), STORE_PERSON_MAX));
+    take_facts(p, item, e);
     if (!d.set && !d.gone) {
         item->line = keep(p, e->line);
         return 0;
@@ -339,8 +356,7 @@ static int open_stores(struct put *p, int count, char **names, struct fault *why
         if (!s)
             return -1;
         p->stores[p->store_count++] = s;
-        if (p->max_bytes > 0)
-            store_limit(s, p->max_bytes);
+        store_limit(s, p->max_bytes);
     }
     return 0;
 }

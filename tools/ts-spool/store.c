@@ -103,3 +103,35 @@ int store_change(struct store *s, struct action *action, const uint64_t *seq, si
 {
     return s->engine->change(s, action, seq, count, now_ms, why);
 }
+
+int store_audit(struct store *s, const struct audit *audit, struct fault *why)
+{
+    return s->engine->audit(s, audit, why);
+}
+
+int store_devices(struct store *s, int (*row)(void *arg, const struct device_seen *device),
+    void *arg, struct fault *why)
+{
+    return s->engine->devices(s, row, arg, why);
+}
+
+int store_actions(struct store *s, int64_t after,
+    int (*row)(void *arg, const struct action_row *action), void *arg, struct fault *why)
+{
+    return s->engine->actions(s, after, row, arg, why);
+}
+
+int store_backup(struct store *s, const char *to, struct fault *why)
+{
+    return s->engine->backup(s, to, why);
+}
+
+int store_note_get(struct store *s, const char *key, int64_t *value, struct fault *why)
+{
+    return s->engine->note_get(s, key, value, why);
+}
+
+int store_note_set(struct store *s, const char *key, int64_t value, struct fault *why)
+{
+    return s->engine->note_set(s, key, value, why);
+}

@@ -55,17 +55,22 @@ void store_close(struct store *s);
 
 #define STORE_HOLD_MS (3600 * 1000) /* how long a held event waits by default */
 #define STORE_PERSON_MAX 255
+#define STORE_DEVICE_MAX 255
 
 struct record {
     struct identity id;
     struct slice person; /* whose order it belongs to, cut at STORE_PERSON_MAX; or SLICE_NONE */
+    struct slice device; /* cut at STORE_DEVICE_MAX; SLICE_NONE: unknown, as for day */
+    struct slice day;    /* "YYYY-MM-DD" of the device's wall clock */
+    int64_t serial;      /* the device's own number of it; -1: none */
     struct slice line;   /* JSON object without `ack` and newline */
     enum state state;    /* waiting, held, dead or skipped */
     struct slice reason; /* why it is not waiting */
     bool known;          /* out: its id was there already, nothing was stored */
 };
 
-/* Events past this size of the store are refused (74); 0: no limit. */
+/* Events past this size of the store are refused (74); 0: no limit.  The next put that stores
+   something remembers it for stat. */
 void store_limit(struct store *s, int64_t bytes);
 
 /* All records or, with -1, none. */
@@ -73,6 +78,10 @@ int store_put(
     struct store *s, struct record *records, size_t count, int64_t now_ms, struct fault *why);
 
 /* ---- drain ---- */
+
+/* A drain calls store_exchange at least so often, also with nothing to settle or hand out: a shared
+   store renews the drain's lease then. */
+#define STORE_HEARTBEAT_MS 5000
 
 /* What became of an event that was handed out. */
 struct settled {
@@ -97,6 +106,8 @@ struct exchange {
     unsigned events; /* to hand out at most; 0: only look */
     size_t bytes;    /* enough when so many bytes are handed out */
     int64_t now_ms;
+    int64_t failing_since_ms; /* since when no answer was a success, kept for stat; 0: it works */
+    int failing_status;       /* of the last such answer, as the receiver gave it; 0: none */
     void (*give)(void *arg, const struct handed *event); /* called after the commit */
     void *arg;
     unsigned given; /* out */
@@ -137,9 +148,16 @@ struct store_stat {
     int64_t erased;            /* purged without delivery */
     int64_t purged;            /* lines of delivered events purged */
     int64_t oldest_waiting_ms; /* when put; 0: none */
-    int64_t last_put_ms, last_delivered_ms;
-    int64_t bytes; /* size of the store */
-    bool draining; /* a drain is at work */
+    int64_t oldest_held_ms;    /* the same of the held */
+    int64_t first_put_ms, last_put_ms, last_delivered_ms; /* 0: never */
+    int64_t failing_since_ms;                             /* as the last exchange said */
+    int failing_status;
+    int64_t put_last_week; /* events stored whose day is one of the last seven */
+    int64_t actions;       /* changes by hand */
+    int64_t bytes;         /* size of the store */
+    int64_t limit_bytes;   /* its largest size, as the last put had it; 0: none */
+    int64_t free_bytes;    /* of the file system; -1: not known */
+    bool draining;         /* a drain is at work */
 };
 
 int store_stat(struct store *s, struct store_stat *stat, struct fault *why);
@@ -166,6 +184,44 @@ struct page {
    waiting.  Start with after = 0 and go on until ended. */
 int store_page(struct store *s, struct page *page, struct fault *why);
 
+/* What all functions below have in common: `row` is called outside of any transaction, so it may
+   wait for whoever reads its output; its slices live as long as the call; when it returns -1 the
+   function does at once, with *why unchanged. */
+
+/* One device on one day. */
+struct day {
+    struct slice device, day;          /* SLICE_NONE: unknown */
+    int64_t received;                  /* stored, each id once */
+    int64_t duplicates;                /* put again */
+    int64_t erased;                    /* purged without delivery */
+    int64_t in[STATES];                /* as of now; in all received - erased */
+    int64_t serials;                   /* how many of the received had a serial number */
+    int64_t first_serial, last_serial; /* the lowest and the highest; -1: none */
+    int64_t last_put_ms;               /* of the received and the put again */
+};
+
+struct audit {
+    const char *device;        /* NULL: all */
+    const char *since, *until; /* days, both inside; NULL: no bound.  A bound leaves out those whose
+                                  day is unknown. */
+    int (*row)(void *arg, const struct day *day);
+    void *arg;
+};
+
+/* Ordered by device and day, bytewise.  Works in short transactions: what moves meanwhile counts as
+   what it was at some moment of the call. */
+int store_audit(struct store *s, const struct audit *audit, struct fault *why);
+
+struct device_seen {
+    struct slice device;
+    int64_t last_put_ms;
+    struct slice last_day; /* SLICE_NONE: unknown */
+};
+
+/* Every device that is known by name. */
+int store_devices(struct store *s, int (*row)(void *arg, const struct device_seen *device),
+    void *arg, struct fault *why);
+
 /* ---- changes by hand ---- */
 
 enum change {
@@ -187,6 +243,28 @@ struct action {
 int store_change(struct store *s, struct action *action, const uint64_t *seq, size_t count,
     int64_t now_ms, struct fault *why);
 
+struct action_row {
+    int64_t id, at_ms, count; /* id: from 1, rising */
+    struct slice who, what, reason;
+};
+
+/* The records of them with a higher id than `after`, oldest first. */
+int store_actions(struct store *s, int64_t after,
+    int (*row)(void *arg, const struct action_row *action), void *arg, struct fault *why);
+
+/* ---- backup and notes ---- */
+
+/* Writes a copy, as of the beginning of the call, while others work: beside `to`, synced, then
+   renamed; `to` must not be there (73).  In the copy all that is not final counts as ambiguous: by
+   the time it is restored it may have arrived.  A shared store refuses with advice (78). */
+int store_backup(struct store *s, const char *to, struct fault *why);
+
+/* Small marks that subcommands keep in the store; 0 when never set.  Setting one needs STORE_CHANGE
+   or another use that writes. */
+#define STORE_NOTE_MAX 255 /* bytes of a key */
+int store_note_get(struct store *s, const char *key, int64_t *value, struct fault *why);
+int store_note_set(struct store *s, const char *key, int64_t value, struct fault *why);
+
 /* ---- engines ---- */
 
 struct engine {
@@ -206,6 +284,14 @@ struct engine {
     int (*page)(struct store *s, struct page *page, struct fault *why);
     int (*change)(struct store *s, struct action *action, const uint64_t *seq, size_t count,
         int64_t now_ms, struct fault *why);
+    int (*audit)(struct store *s, const struct audit *audit, struct fault *why);
+    int (*devices)(struct store *s, int (*row)(void *arg, const struct device_seen *device),
+        void *arg, struct fault *why);
+    int (*actions)(struct store *s, int64_t after,
+        int (*row)(void *arg, const struct action_row *action), void *arg, struct fault *why);
+    int (*backup)(struct store *s, const char *to, struct fault *why);
+    int (*note_get)(struct store *s, const char *key, int64_t *value, struct fault *why);
+    int (*note_set)(struct store *s, const char *key, int64_t value, struct fault *why);
 };
 
 /* Every engine's store starts with this. */

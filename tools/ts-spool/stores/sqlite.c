@@ -18,14 +18,15 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x54735370 /* "TsSp" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define BUSY_STEPS 10000 /* of 1 ms: SQLite's own steps grow to 100 ms and spoil latency */
 #define CACHE_KIB "8192"
 #define LENGTH_MAX (16 << 20)
 
 static const char schema[] =
     "CREATE TABLE id(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER, line BLOB);"
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER, day INTEGER,"
+    " line BLOB);"
     "CREATE TABLE exception(seq INTEGER PRIMARY KEY, state INTEGER NOT NULL, person TEXT,"
     " due INTEGER, attempts INTEGER NOT NULL, ambiguous INTEGER NOT NULL, since INTEGER NOT NULL,"
     " reason TEXT);"
@@ -35,7 +36,12 @@ static const char schema[] =
     "CREATE TABLE done(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);"
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE action(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL,"
-    " what TEXT NOT NULL, why TEXT, count INTEGER NOT NULL);";
+    " what TEXT NOT NULL, why TEXT, count INTEGER NOT NULL);"
+    "CREATE TABLE day(id INTEGER PRIMARY KEY, device TEXT NOT NULL, day TEXT NOT NULL,"
+    " received INTEGER NOT NULL, duplicates INTEGER NOT NULL, erased INTEGER NOT NULL,"
+    " serials INTEGER NOT NULL, first_serial INTEGER, last_serial INTEGER,"
+    " last_put INTEGER NOT NULL, UNIQUE(device, day));"
+    "CREATE TABLE note(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
 static const char *const meta_keys[METAS] = {
     [META_STORED] = "stored",
@@ -49,6 +55,10 @@ static const char *const meta_keys[METAS] = {
     [META_PURGED] = "purged",
     [META_LAST_PUT] = "last_put",
     [META_LAST_DELIVERED] = "last_delivered",
+    [META_FIRST_PUT] = "first_put",
+    [META_FAILING_SINCE] = "failing_since",
+    [META_FAILING_STATUS] = "failing_status",
+    [META_LIMIT] = "limit",
     [META_FLOOR] = "floor",
     [META_HANDED] = "handed",
 };
@@ -71,14 +81,14 @@ static const char *const sql[QUERIES] = {
     [Q_META_SET] = "UPDATE meta SET value=?2 WHERE key=?1",
     [Q_ID_ADD] = "INSERT OR IGNORE INTO id(id, seq) VALUES(?1, ?2)",
     [Q_ID_FIND] = "SELECT seq FROM id WHERE id=?1",
-    [Q_EVENT_ADD] = "INSERT INTO event(seq, person, at, line) VALUES(?1, ?2, ?3, ?4)",
+    [Q_EVENT_ADD] = "INSERT INTO event(seq, person, at, day, line) VALUES(?1, ?2, ?3, ?4, ?5)",
     [Q_EVENTS_FROM] = "SELECT seq, person, line FROM event WHERE seq>=?1 ORDER BY seq",
     [Q_EXCEPT] = "INSERT OR REPLACE INTO exception"
                  "(seq, state, person, due, attempts, ambiguous, since, reason) VALUES(?1, ?2, ?3,"
                  " CASE WHEN ?4 IS NOT NULL AND ?3 IS NOT NULL AND " LOWER("?3", "?1") //
     " THEN NULL ELSE ?4 END, ?5, ?6, ?7, ?8)",
     [Q_EXCEPT_DROP] = "DELETE FROM exception WHERE seq=?1",
-    [Q_KNOWN] = "SELECT x.state, e.person, x.due, x.attempts, x.ambiguous, e.line"
+    [Q_KNOWN] = "SELECT x.state, e.person, x.due, x.attempts, x.ambiguous, e.line, e.day"
                 " FROM event e LEFT JOIN exception x USING(seq) WHERE e.seq=?1",
     [Q_EXCEPT_IS] = "SELECT 1 FROM exception WHERE seq=?1",
     [Q_EXCEPT_MAX] = "SELECT max(seq) FROM exception",
@@ -118,6 +128,31 @@ static const char *const sql[QUERIES] = {
     [Q_EVENT_DROP] = "DELETE FROM event WHERE seq=?1",
     [Q_ACTION_ADD] = "INSERT INTO action(at, who, what, why, count) VALUES(?1, ?2, ?3, ?4, 0)",
     [Q_ACTION_COUNT] = "UPDATE action SET count=count+?2 WHERE id=?1",
+    [Q_ACTION_LAST] = "SELECT max(id) FROM action",
+    [Q_ACTIONS] = "SELECT id, at, count, who, what, why FROM action WHERE id>?1 ORDER BY id",
+    [Q_DAY_FIND] = "SELECT id FROM day WHERE device=?1 AND day=?2",
+    [Q_DAY_NEW] = "INSERT INTO day(device, day, received, duplicates, erased, serials, last_put)"
+                  " VALUES(?1, ?2, 0, 0, 0, 0, 0)",
+    [Q_DAY_ADD] = "UPDATE day SET received=received+?2, duplicates=duplicates+?3,"
+                  " serials=serials+?4, first_serial=min(ifnull(first_serial, ?5), ?5),"
+                  " last_serial=max(ifnull(last_serial, ?6), ?6), last_put=max(last_put, ?7)"
+                  " WHERE id=?1",
+    [Q_DAY_ERASED] = "UPDATE day SET erased=erased+1 WHERE id=?1",
+    [Q_DAY_WEEK] = "WITH RECURSIVE d(x) AS (SELECT min(device) FROM day UNION ALL"
+                   " SELECT (SELECT min(device) FROM day WHERE device>x) FROM d"
+                   " WHERE x IS NOT NULL)"
+                   " SELECT sum(received) FROM d CROSS JOIN day ON device=x AND day>?1 AND day<?2",
+    [Q_DAYS] = "SELECT id, device, day, received, duplicates, erased, serials, first_serial,"
+               " last_serial, last_put FROM day WHERE (device, day)>(?1, ?2)"
+               " AND device<=?3 AND day>=?4 AND day<=?5 ORDER BY device, day",
+    [Q_AUDIT_ALL] = "SELECT e.seq, e.day, x.state FROM event e LEFT JOIN exception x USING(seq)"
+                    " WHERE e.seq>?1 ORDER BY e.seq",
+    [Q_AUDIT_EXCEPTIONS] = "SELECT x.seq, e.day, x.state FROM exception x CROSS JOIN event e"
+                           " USING(seq) WHERE x.seq>?1 AND x.seq<?2 ORDER BY x.seq",
+    [Q_DEVICE_NEXT] = "SELECT min(device) FROM day WHERE device>?1",
+    [Q_DEVICE_SEEN] = "SELECT max(last_put), max(day) FROM day WHERE device=?1",
+    [Q_NOTE_GET] = "SELECT value FROM note WHERE key=?1",
+    [Q_NOTE_SET] = "INSERT OR REPLACE INTO note(key, value) VALUES(?1, ?2)",
 };
 
 /* ---- statements and transactions ---- */
@@ -151,7 +186,8 @@ static int full_fault(struct sqlite *s, struct fault *why)
 {
     struct statvfs disk;
 
-    if (s->limited && statvfs(s->path, &disk) == 0 && disk.f_bavail * disk.f_frsize > RESERVE_BYTES)
+    if (s->limit > 0 && statvfs(s->path, &disk) == 0 &&
+        disk.f_bavail * disk.f_frsize > RESERVE_BYTES)
         return fault_set(why, EX_IOERR, "%s: has reached its largest size", s->name);
     return fault_set(why, EX_IOERR, "%s: the disk is full", s->name);
 }
@@ -473,6 +509,7 @@ static void sqlite_close(struct store *store)
     ranges_free(&s->written.settled);
     buf_free(&s->lines);
     flights_free(&s->flights);
+    sqlite_day_forget(s);
     free(s->given);
     free(s->path);
     free(s);
@@ -589,7 +626,7 @@ static void sqlite_limit(struct store *store, int64_t bytes)
     char text[64];
     struct fault ignored;
 
-    s->limited = bytes > 0;
+    s->limit = bytes;
     snprintf(text, sizeof text, "PRAGMA max_page_count=%lld",
         (long long)(bytes > 0 ? bytes / s->page_bytes : INT32_MAX));
     execute(s, text, &ignored);
@@ -610,4 +647,10 @@ const struct engine engine_sqlite = {
     .stat = sqlite_stat,
     .page = sqlite_page,
     .change = sqlite_change,
+    .audit = sqlite_audit,
+    .devices = sqlite_devices,
+    .actions = sqlite_actions,
+    .backup = sqlite_backup,
+    .note_get = sqlite_note_get,
+    .note_set = sqlite_note_set,
 };

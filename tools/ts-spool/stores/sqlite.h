@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the SQLite engine share; the only place that knows sqlite3.h.  sqlite.c opens
- * the file, sqlite_put.c stores, sqlite_drain.c hands out and settles, sqlite_admin.c reads and
- * makes changes by hand.
+ * the file, sqlite_put.c stores, sqlite_day.c counts by device and day, sqlite_drain.c hands out
+ * and settles, sqlite_admin.c reads and makes changes by hand, sqlite_audit.c audits.
  *
  *   id         one row an event, for ever: 16 octets and the arrival number
  *   event      one row an event until purge: person, time of put, line
@@ -10,6 +10,8 @@
  *   done       ranges of arrival numbers that are settled above the floor
  *   meta       counters and marks
  *   action     changes by hand
+ *   day        one row a device and day, with counters; event.day says which
+ *   note       marks of subcommands
  *
  * The state of an event: its exception row says it; without one it is delivered below the floor and
  * inside done, and waiting (fresh, or out if not above `handed`) otherwise.  So a delivered event
@@ -48,6 +50,10 @@ enum meta {
     META_PURGED,
     META_LAST_PUT,
     META_LAST_DELIVERED,
+    META_FIRST_PUT,
+    META_FAILING_SINCE,
+    META_FAILING_STATUS,
+    META_LIMIT,  /* bytes, as the last put had it */
     META_FLOOR,  /* below it everything is settled */
     META_HANDED, /* up to here events may have been handed out */
     METAS,
@@ -96,6 +102,20 @@ enum query {
     Q_EVENT_DROP,
     Q_ACTION_ADD,
     Q_ACTION_COUNT,
+    Q_ACTION_LAST,
+    Q_ACTIONS,
+    Q_DAY_FIND,
+    Q_DAY_NEW,
+    Q_DAY_ADD,
+    Q_DAY_ERASED,
+    Q_DAY_WEEK,
+    Q_DAYS,
+    Q_AUDIT_ALL,
+    Q_AUDIT_EXCEPTIONS,
+    Q_DEVICE_NEXT,
+    Q_DEVICE_SEEN,
+    Q_NOTE_GET,
+    Q_NOTE_SET,
     QUERIES,
 };
 
@@ -116,6 +136,12 @@ struct given {
     uint64_t person; /* as in flights; fresh events only */
 };
 
+/* Counters of put that are not written yet, and the ids of their rows: see sqlite_day.c. */
+struct days {
+    struct day_sum *at; /* owned; a table of power-of-two size, by hash */
+    size_t count, cap;
+};
+
 struct sqlite {
     struct store base;
     sqlite3 *db;
@@ -124,7 +150,9 @@ struct sqlite {
     sqlite3_stmt *query[QUERIES];
     int64_t delta[METAS]; /* to be added to the counters before commit */
     int64_t page_bytes;
-    bool limited;                 /* by store_limit */
+    int64_t limit;      /* of store_limit, bytes; 0: none */
+    int64_t failing[2]; /* since and status, as written */
+    struct days days;
     int lock_fd, watch_fd;        /* -1: none */
     struct frontier now, written; /* written.settled: what table done holds */
     struct flights flights;
@@ -174,10 +202,25 @@ int sqlite_meta_set(struct sqlite *s, enum meta meta, int64_t value, struct faul
 int sqlite_put(
     struct store *store, struct record *records, size_t count, int64_t now_ms, struct fault *why);
 
+/* ---- sqlite_day.c ---- */
+
+/* Counts a record that is being put; *id is of its row in table day. */
+int sqlite_day_count(
+    struct sqlite *s, const struct record *r, int64_t now_ms, int64_t *id, struct fault *why);
+
+/* Writes what was counted; before the commit. */
+int sqlite_day_write(struct sqlite *s, struct fault *why);
+
+/* Forgets what was counted, and all ids: after a rollback some do not exist. */
+void sqlite_day_forget(struct sqlite *s);
+
+/* ---- sqlite_put.c: exceptions ---- */
+
 /* An event and its exception row. */
 struct known {
-    bool there; /* the event's line is */
-    int state;  /* of the exception row; 0: there is none */
+    bool there;  /* the event's line is */
+    int64_t day; /* of the event; 0: none */
+    int state;   /* of the exception row; 0: there is none */
     char person_text[STORE_PERSON_MAX];
     struct slice person; /* of the event, whatever its state */
     int64_t due_ms;      /* 0: NULL */
@@ -244,9 +287,33 @@ int sqlite_promote(struct sqlite *s, struct slice person, int64_t now_ms, struct
 
 /* ---- sqlite_admin.c ---- */
 
+/* What tells the delivered from the waiting where there is no exception row. */
+struct view {
+    int64_t meta[METAS];
+    struct ranges done; /* owned */
+};
+int sqlite_view(struct sqlite *s, struct view *v, struct fault *why);
+
+/* exception: of its row, 0: it has none. */
+enum state sqlite_state(const struct view *v, int exception, uint64_t seq);
+
 int sqlite_stat(struct store *store, struct store_stat *stat, struct fault *why);
 int sqlite_page(struct store *store, struct page *page, struct fault *why);
 int sqlite_change(struct store *store, struct action *action, const uint64_t *seq, size_t count,
     int64_t now_ms, struct fault *why);
+
+/* ---- sqlite_audit.c ---- */
+
+int sqlite_audit(struct store *store, const struct audit *audit, struct fault *why);
+int sqlite_devices(struct store *store, int (*row)(void *arg, const struct device_seen *device),
+    void *arg, struct fault *why);
+int sqlite_actions(struct store *store, int64_t after,
+    int (*row)(void *arg, const struct action_row *action), void *arg, struct fault *why);
+int sqlite_note_get(struct store *store, const char *key, int64_t *value, struct fault *why);
+int sqlite_note_set(struct store *store, const char *key, int64_t value, struct fault *why);
+
+/* ---- sqlite_backup.c ---- */
+
+int sqlite_backup(struct store *store, const char *to, struct fault *why);
 
 #endif

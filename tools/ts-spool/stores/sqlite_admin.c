@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading the store, and changes by hand.  Under a rollback journal a reader keeps writers waiting:
    so counters are kept, not counted, and lists are read in short pages. */
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "clock.h"
 #include "sqlite.h"
 
+#define WEEK_S (7 * 86400)
 #define PAGE_ROWS 256
 #define PAGE_BYTES (512u << 10)
 #define OLDEST_SCAN 5000 /* events looked at to find the oldest that waits */
 
 /* ---- states ---- */
 
-/* What tells the delivered from the waiting where there is no exception row. */
-struct view {
-    int64_t meta[METAS];
-    struct ranges done;
-};
-
-static int view_read(struct sqlite *s, struct view *v, struct fault *why)
+int sqlite_view(struct sqlite *s, struct view *v, struct fault *why)
 {
     sqlite3_stmt *q = sqlite_query(s, Q_DONE_ALL, why);
     int rc;
@@ -34,7 +33,7 @@ static bool delivered(const struct view *v, uint64_t seq)
     return seq < (uint64_t)v->meta[META_FLOOR] || ranges_have(&v->done, seq);
 }
 
-static enum state state_of(const struct view *v, int exception, uint64_t seq)
+enum state sqlite_state(const struct view *v, int exception, uint64_t seq)
 {
     switch (exception) {
     case EX_HELD:
@@ -51,6 +50,34 @@ static enum state state_of(const struct view *v, int exception, uint64_t seq)
 }
 
 /* ---- stat ---- */
+
+/* Days are of the devices' clocks, which may be ahead of UTC by most of a day. */
+static int put_last_week(struct sqlite *s, int64_t now_s, int64_t *events, struct fault *why)
+{
+    sqlite3_stmt *q = sqlite_query(s, Q_DAY_WEEK, why);
+    char after[CLOCK_TEXT], before[CLOCK_TEXT];
+    int rc;
+
+    *events = 0;
+    if (!q)
+        return -1;
+    clock_print_local(after, now_s - WEEK_S, 0);
+    clock_print_local(before, now_s + 2 * 86400, 0);
+    sqlite3_bind_text(q, 1, after, 10, SQLITE_STATIC);
+    sqlite3_bind_text(q, 2, before, 10, SQLITE_STATIC);
+    rc = sqlite_step(s, q, why);
+    if (rc > 0)
+        *events = sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    return rc < 0 ? -1 : 0;
+}
+
+static int64_t free_bytes(const struct sqlite *s)
+{
+    struct statvfs disk;
+
+    return statvfs(s->path, &disk) == 0 ? (int64_t)(disk.f_bavail * disk.f_frsize) : -1;
+}
 
 /* When the oldest waiting event without an exception row was put.  It is looked for over a bounded
    stretch; beyond, the event at its end is taken: older than what is waiting, never younger. */
@@ -73,23 +100,28 @@ static int oldest_fresh(struct sqlite *s, struct view *v, int64_t *at_ms, struct
     return 0;
 }
 
-static int oldest(struct sqlite *s, struct view *v, int64_t *at_ms, struct fault *why)
+/* When the oldest one with an exception row in this state was put, unless *at_ms is older. */
+static int oldest_exception(struct sqlite *s, int64_t state, int64_t *at_ms, struct fault *why)
 {
-    static const int64_t states[] = {EX_DEFERRED, EX_RETRY};
+    int64_t seq, at;
 
-    *at_ms = 0;
-    if (oldest_fresh(s, v, at_ms, why) < 0)
+    if (sqlite_number(s, Q_OLDEST_OPEN, &state, 1, 0, &seq, why) < 0 ||
+        sqlite_number(s, Q_EVENT_AT, &seq, 1, 0, &at, why) < 0)
         return -1;
-    for (int i = 0; i < 2; i++) {
-        int64_t seq, at;
-
-        if (sqlite_number(s, Q_OLDEST_OPEN, &states[i], 1, 0, &seq, why) < 0 ||
-            sqlite_number(s, Q_EVENT_AT, &seq, 1, 0, &at, why) < 0)
-            return -1;
-        if (at != 0 && (*at_ms == 0 || at < *at_ms))
-            *at_ms = at;
-    }
+    if (at != 0 && (*at_ms == 0 || at < *at_ms))
+        *at_ms = at;
     return 0;
+}
+
+static int oldest(struct sqlite *s, struct view *v, struct store_stat *stat, struct fault *why)
+{
+    int64_t *waiting = &stat->oldest_waiting_ms;
+
+    if (stat->in[STATE_WAITING] > 0 && (oldest_fresh(s, v, waiting, why) < 0 ||
+                                           oldest_exception(s, EX_DEFERRED, waiting, why) < 0 ||
+                                           oldest_exception(s, EX_RETRY, waiting, why) < 0))
+        return -1;
+    return oldest_exception(s, EX_HELD, &stat->oldest_held_ms, why);
 }
 
 static int stat_read(struct sqlite *s, struct store_stat *stat, struct view *v, struct fault *why)
@@ -97,7 +129,7 @@ static int stat_read(struct sqlite *s, struct store_stat *stat, struct view *v, 
     const int64_t *meta = v->meta;
     int64_t pages;
 
-    if (sqlite_begin(s, false, why) < 0 || view_read(s, v, why) < 0 ||
+    if (sqlite_begin(s, false, why) < 0 || sqlite_view(s, v, why) < 0 ||
         sqlite_number(s, Q_PAGES, NULL, 0, 0, &pages, why) < 0)
         return -1;
     *stat = (struct store_stat){
@@ -110,14 +142,21 @@ static int stat_read(struct sqlite *s, struct store_stat *stat, struct view *v, 
         .known = meta[META_KNOWN],
         .erased = meta[META_ERASED],
         .purged = meta[META_PURGED],
+        .first_put_ms = meta[META_FIRST_PUT],
         .last_put_ms = meta[META_LAST_PUT],
         .last_delivered_ms = meta[META_LAST_DELIVERED],
+        .failing_since_ms = meta[META_FAILING_SINCE],
+        .failing_status = (int)meta[META_FAILING_STATUS],
         .bytes = pages * s->page_bytes,
+        .limit_bytes = meta[META_LIMIT],
+        .free_bytes = free_bytes(s),
         .draining = sqlite_draining(s),
     };
     stat->in[STATE_WAITING] = meta[META_STORED] - meta[META_DELIVERED] - meta[META_HELD] -
                               meta[META_DEAD] - meta[META_SKIPPED] - meta[META_ERASED];
-    if (stat->in[STATE_WAITING] > 0 && oldest(s, v, &stat->oldest_waiting_ms, why) < 0)
+    if (oldest(s, v, stat, why) < 0 ||
+        put_last_week(s, clock_now_ms() / 1000, &stat->put_last_week, why) < 0 ||
+        sqlite_number(s, Q_ACTION_LAST, NULL, 0, 0, &stat->actions, why) < 0)
         return -1;
     return sqlite_commit(s, why);
 }
@@ -149,7 +188,7 @@ static int page_row(struct page *page, const struct view *v, sqlite3_stmt *q)
     };
 
     page->after = row.seq;
-    row.state = state_of(v, sqlite3_column_int(q, 4), row.seq);
+    row.state = sqlite_state(v, sqlite3_column_int(q, 4), row.seq);
     return page->states & STATE_BIT(row.state) ? page->row(page->arg, &row) : 0;
 }
 
@@ -196,7 +235,7 @@ static int page_read(struct sqlite *s, struct page *page, struct view *v, struct
     sqlite3_stmt *q;
     int rc = 1;
 
-    if (sqlite_begin(s, false, why) < 0 || view_read(s, v, why) < 0)
+    if (sqlite_begin(s, false, why) < 0 || sqlite_view(s, v, why) < 0)
         return -1;
     if (page->id && (rc = seek(s, page, why)) < 0)
         return -1;
@@ -282,6 +321,8 @@ static int erase(const struct changing *c, uint64_t seq, const struct known *k, 
     if (sqlite_number(c->s, Q_EVENT_DROP, &arg, 1, 0, &ignored, why) < 0)
         return -1;
     c->s->delta[done ? META_PURGED : META_ERASED]++;
+    if (!done && sqlite_number(c->s, Q_DAY_ERASED, &k->day, 1, 0, &ignored, why) < 0)
+        return -1;
     if (k->state == 0)
         return 1;
     if (sqlite_forget(c->s, seq, k, why) < 0 || sqlite_promote(c->s, k->person, c->now_ms, why) < 0)
@@ -328,12 +369,12 @@ static int change_all(struct sqlite *s, struct action *a, const uint64_t *seq, s
     struct known k;
     int64_t changed = 0;
 
-    if (sqlite_begin(s, true, why) < 0 || view_read(s, v, why) < 0)
+    if (sqlite_begin(s, true, why) < 0 || sqlite_view(s, v, why) < 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
         int rc = sqlite_known(s, seq[i], &k, why);
 
-        if (rc == 0 && k.there && a->states & STATE_BIT(state_of(v, k.state, seq[i])))
+        if (rc == 0 && k.there && a->states & STATE_BIT(sqlite_state(v, k.state, seq[i])))
             rc = does[a->change](&c, seq[i], &k, why);
         if (rc < 0)
             return -1;

@@ -524,11 +524,27 @@ static int bring_near(struct sqlite *s, int64_t now_ms, struct fault *why)
     return sqlite_number(s, Q_DUE_NEAR, args, 2, 0, &ignored, why);
 }
 
+/* What the drain says of the receiver, where it has changed. */
+static bool receiver_changed(const struct sqlite *s, const struct exchange *x)
+{
+    return s->failing[0] != x->failing_since_ms || s->failing[1] != x->failing_status;
+}
+
+static int note_receiver(struct sqlite *s, const struct exchange *x, struct fault *why)
+{
+    if (!receiver_changed(s, x))
+        return 0;
+    return sqlite_meta_set(s, META_FAILING_SINCE, x->failing_since_ms, why) < 0 ||
+                   sqlite_meta_set(s, META_FAILING_STATUS, x->failing_status, why) < 0
+               ? -1
+               : 0;
+}
+
 static int work(struct sqlite *s, struct exchange *x, int64_t stored, struct fault *why)
 {
     int64_t next;
 
-    if (settle(s, x, why) < 0)
+    if (settle(s, x, why) < 0 || note_receiver(s, x, why) < 0)
         return -1;
     x->more = false;
     if (x->events > 0 &&
@@ -557,7 +573,7 @@ static int transact(struct sqlite *s, struct exchange *x, struct fault *why)
         if (sqlite_begin(s, false, why) < 0 || look(s, x, &stored, &far, why) < 0 ||
             sqlite_commit(s, why) < 0)
             return -1;
-        if (!x->more || x->events == 0)
+        if ((!x->more || x->events == 0) && !receiver_changed(s, x))
             return 0;
     }
     if (sqlite_begin(s, true, why) < 0 || look(s, x, &stored, &far, why) < 0 ||
@@ -602,6 +618,8 @@ int sqlite_exchange(struct store *store, struct exchange *x, struct fault *why)
         if (!try_again(s))
             return -1;
     copy_frontier(&s->written, &s->now);
+    s->failing[0] = x->failing_since_ms;
+    s->failing[1] = x->failing_status;
     give_all(s, x);
     return 0;
 }
@@ -617,6 +635,8 @@ static int read_frontier(struct sqlite *s, int64_t *stored, struct fault *why)
     if (!q || sqlite_meta(s, meta, why) < 0)
         return -1;
     *stored = meta[META_STORED];
+    s->failing[0] = meta[META_FAILING_SINCE];
+    s->failing[1] = meta[META_FAILING_STATUS];
     s->now.floor = (uint64_t)meta[META_FLOOR];
     s->now.handed = (uint64_t)meta[META_HANDED];
     if (s->now.handed > (uint64_t)meta[META_STORED])

@@ -67,7 +67,8 @@ void sqlite_known_row(sqlite3_stmt *q, struct known *k)
         .state = sqlite3_column_int(q, 0),
         .due_ms = sqlite3_column_int64(q, 2),
         .attempts = (unsigned)sqlite3_column_int(q, 3),
-        .ambiguous = sqlite3_column_int(q, 4) != 0};
+        .ambiguous = sqlite3_column_int(q, 4) != 0,
+        .day = sqlite3_column_int64(q, 6)};
     if (person.p && person.n <= sizeof k->person_text) {
         memcpy(k->person_text, person.p, person.n);
         k->person = (struct slice){k->person_text, person.n};
@@ -162,6 +163,7 @@ static int put_record(
     struct sqlite *s, struct record *r, int64_t *seq, int64_t now_ms, struct fault *why)
 {
     sqlite3_stmt *q = sqlite_query(s, Q_ID_ADD, why);
+    int64_t day;
 
     if (!q)
         return -1;
@@ -170,6 +172,8 @@ static int put_record(
     if (sqlite_step(s, q, why) < 0)
         return -1;
     r->known = sqlite3_changes(s->db) == 0;
+    if (sqlite_day_count(s, r, now_ms, &day, why) < 0)
+        return -1;
     if (r->known) {
         s->delta[META_DUPLICATES]++;
         return 0;
@@ -180,11 +184,24 @@ static int put_record(
     sqlite3_bind_int64(q, 1, ++*seq);
     sqlite_bind(q, 2, r->person);
     sqlite3_bind_int64(q, 3, now_ms);
-    sqlite3_bind_blob(q, 4, r->line.p, (int)r->line.n, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 4, day);
+    sqlite3_bind_blob(q, 5, r->line.p, (int)r->line.n, SQLITE_STATIC);
     if (sqlite_step(s, q, why) < 0)
         return -1;
     s->delta[META_STORED]++;
     return r->state == STATE_WAITING ? 0 : put_exception(s, r, (uint64_t)*seq, now_ms, why);
+}
+
+/* What the first put that stores something says of itself, and each one. */
+static int note_put(struct sqlite *s, const int64_t meta[METAS], int64_t now_ms, struct fault *why)
+{
+    if (s->delta[META_STORED] == 0)
+        return 0;
+    if (meta[META_FIRST_PUT] == 0 && sqlite_meta_set(s, META_FIRST_PUT, now_ms, why) < 0)
+        return -1;
+    if (meta[META_LIMIT] != s->limit && sqlite_meta_set(s, META_LIMIT, s->limit, why) < 0)
+        return -1;
+    return sqlite_meta_set(s, META_LAST_PUT, now_ms, why);
 }
 
 static int put_all(
@@ -198,7 +215,7 @@ static int put_all(
     for (size_t i = 0; i < count; i++)
         if (put_record(s, &records[i], &seq, now_ms, why) < 0)
             return -1;
-    if (s->delta[META_STORED] > 0 && sqlite_meta_set(s, META_LAST_PUT, now_ms, why) < 0)
+    if (sqlite_day_write(s, why) < 0 || note_put(s, meta, now_ms, why) < 0)
         return -1;
     return sqlite_commit(s, why);
 }
@@ -213,5 +230,6 @@ int sqlite_put(
     if (put_all(s, records, count, now_ms, why) == 0)
         return 0;
     sqlite_undo(s);
+    sqlite_day_forget(s);
     return -1;
 }
