@@ -13,8 +13,8 @@ struct command {
     int (*run)(const struct program *program, int argc, char **argv, struct fault *why);
 };
 
-extern const struct command command_put, command_drain, command_stat, command_list, command_retry,
-    command_skip, command_purge;
+extern const struct command command_put, command_drain, command_stat, command_list, command_audit,
+    command_retry, command_skip, command_purge, command_actions, command_backup;
 
 #define COMMAND_DONE (-2) /* of an option loop: --help or --version was printed */
 
