@@ -8,8 +8,8 @@
  * The first letter of the person_id says what becomes of an event:
  *
  *   r   rejected
- *   d   deferred when first seen in this life of the program, then accepted
- *   h   held when first seen in any life (FILE.held remembers it), then accepted
+ *   d   deferred when first seen in any life of this program (FILE.met remembers it), then accepted
+ *   h   held when first seen, then accepted
  *       anything else is accepted
  */
 #include <fcntl.h>
@@ -33,7 +33,7 @@ struct known {
 };
 
 struct ledger {
-    int file, held;
+    int file, met;
     struct buf arrivals;
     struct line_writer receipts;
     struct event_reader *parser;
@@ -90,11 +90,9 @@ static enum outcome judge(struct ledger *l, struct slice id, struct slice person
     if (kind != 'd' && kind != 'h')
         return OUTCOME_DELIVERED;
     remember(l, id, person)->waits = true;
-    if (kind == 'd')
-        return OUTCOME_DEFERRED;
-    if (dprintf(l->held, "%.*s\n", (int)id.n, id.p) < 0)
+    if (dprintf(l->met, "%.*s\n", (int)id.n, id.p) < 0)
         abort();
-    return OUTCOME_HELD;
+    return kind == 'd' ? OUTCOME_DEFERRED : OUTCOME_HELD;
 }
 
 static void take(struct ledger *l, struct slice line)
@@ -131,10 +129,10 @@ static int settle(void *arg, struct fault *why)
     return line_flush(&l->receipts, why);
 }
 
-/* The held of earlier lives may pass. */
-static void read_held(struct ledger *l)
+/* What was put off in earlier lives may pass. */
+static void read_met(struct ledger *l)
 {
-    struct line_reader *in = line_reader_new(l->held, ID_BYTES);
+    struct line_reader *in = line_reader_new(l->met, ID_BYTES);
     struct slice line;
     struct fault why;
 
@@ -147,7 +145,7 @@ static void read_held(struct ledger *l)
 int main(int argc, char **argv)
 {
     static struct ledger l;
-    char held[4096];
+    char met[4096];
     struct line_reader *in;
     struct slice line;
     struct fault why;
@@ -156,14 +154,14 @@ int main(int argc, char **argv)
     msg_start("ledger");
     if (argc != 2)
         return EX_USAGE;
-    snprintf(held, sizeof held, "%s.held", argv[1]);
+    snprintf(met, sizeof met, "%s.met", argv[1]);
     l.file = open(argv[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    l.held = open(held, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (l.file < 0 || l.held < 0)
+    l.met = open(met, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (l.file < 0 || l.met < 0)
         return EX_CANTCREAT;
     l.parser = event_reader_new();
     line_writer_init(&l.receipts, STDOUT_FILENO, "standard output");
-    read_held(&l);
+    read_met(&l);
     in = line_reader_new(STDIN_FILENO, LINE_MAX_BYTES);
     line_on_idle(in, settle, &l);
     while ((kind = line_next(in, &line, &why)) == LINE_OK)

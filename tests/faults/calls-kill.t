@@ -1,0 +1,58 @@
+#!/bin/bash
+# kill -9 at every call that the programs make: nothing with a receipt is lost, what arrives twice
+# is marked, one person's order is kept, a checkpoint never runs ahead, the store stays sound.
+# Normally some points of each kind, TS_FULL=1: every one.
+[ -w /dev/shm ] && TMPDIR=/dev/shm # a killed program loses nothing that it wrote to memory
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+export T FAULT_LIBRARY=$B/tests/support/fault_calls.so
+[ "${MODE:-}" = asan ] && skip_all "the sanitizers have to be the first library"
+
+points() {
+    [ -n "${TS_FULL:-}" ] || echo "--points $1"
+}
+
+# The library is told of all that is done to files: strace, where it can be used, sees no more.
+calls_seen() {
+    python3 - "$T/page" <<'END'
+import sys
+sys.path.insert(0, "tests/faults")
+from calls_run import Page
+seen = Page(sys.argv[1]).seen
+for name, calls in (("pwrite64", ("pwrite", "pwrite64")), ("fdatasync", ("fdatasync",)),
+                    ("fsync", ("fsync",)), ("ftruncate", ("ftruncate", "ftruncate64")),
+                    ("unlink", ("unlink",)), ("write", ("write",))):
+    print(name, sum(seen.get(c, 0) for c in calls))
+END
+}
+cd "$ROOT" || exit 1
+if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
+    export FAULT_PROGRAM="ts-spool put" FAULT_PAGE=$T/page FAULT_AT=0
+    head -c 4096 /dev/zero >"$T/page"
+    echo '{"kind":"granted","local_time":"2026-01-05T08:00:00","device_id":"D","person_id":"1"}' |
+        strace -o "$T/trace" -E LD_PRELOAD="$FAULT_LIBRARY" ts-spool put "$T/seen.db" >"$T/out"
+    unset FAULT_PROGRAM FAULT_PAGE FAULT_AT
+    for call in pwrite64 fdatasync fsync ftruncate unlink write; do
+        echo "$call $(grep -c "^$call(" "$T/trace")"
+    done >"$T/wanted"
+    is "$(calls_seen)" "$(<"$T/wanted")" "the library sees every call that the kernel sees"
+else
+    skip "strace is not usable here"
+fi
+
+# killed CASE POINTS
+killed() {
+    # shellcheck disable=SC2046
+    python3 tests/faults/calls.py kill "$1" $(points "$2") >"$T/said" 2>"$T/err"
+    local rc=$?
+    cat "$T/said"
+    sed 's/^/#  /' "$T/err" | tail -n 20
+    ok $rc "$1: killed at $(sed -n 's/^# .*: \([0-9]* crash points\).*/\1/p' "$T/said")"
+}
+killed put 60
+killed put-old 24
+killed drain 60
+killed read-file 24
+killed read-http 30
+killed pipeline 10
+done_testing
