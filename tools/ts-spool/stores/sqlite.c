@@ -17,33 +17,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define APPLICATION_ID 0x54735370 /* "TsSp" */
-#define SCHEMA_VERSION 2
 #define BUSY_STEPS 10000 /* of 1 ms: SQLite's own steps grow to 100 ms and spoil latency */
 #define CACHE_KIB "8192"
 #define LENGTH_MAX (16 << 20)
 
-static const char schema[] =
-    "CREATE TABLE id(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER, day INTEGER,"
-    " line BLOB);"
-    "CREATE TABLE exception(seq INTEGER PRIMARY KEY, state INTEGER NOT NULL, person TEXT,"
-    " due INTEGER, attempts INTEGER NOT NULL, ambiguous INTEGER NOT NULL, since INTEGER NOT NULL,"
-    " reason TEXT);"
-    "CREATE INDEX exception_state ON exception(state, seq);"
-    "CREATE INDEX exception_person ON exception(person, due, seq) WHERE person IS NOT NULL;"
-    "CREATE INDEX exception_due ON exception(due, seq) WHERE due IS NOT NULL;"
-    "CREATE TABLE done(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);"
-    "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE action(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL,"
-    " what TEXT NOT NULL, why TEXT, count INTEGER NOT NULL);"
-    "CREATE TABLE day(id INTEGER PRIMARY KEY, device TEXT NOT NULL, day TEXT NOT NULL,"
-    " received INTEGER NOT NULL, duplicates INTEGER NOT NULL, erased INTEGER NOT NULL,"
-    " serials INTEGER NOT NULL, first_serial INTEGER, last_serial INTEGER,"
-    " last_put INTEGER NOT NULL, UNIQUE(device, day));"
-    "CREATE TABLE note(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
-
-static const char *const meta_keys[METAS] = {
+const char *const sqlite_meta_keys[METAS] = {
     [META_STORED] = "stored",
     [META_DUPLICATES] = "duplicates",
     [META_DELIVERED] = "delivered",
@@ -59,6 +37,8 @@ static const char *const meta_keys[METAS] = {
     [META_FAILING_SINCE] = "failing_since",
     [META_FAILING_STATUS] = "failing_status",
     [META_LIMIT] = "limit",
+    [META_UNDATED] = "undated",
+    [META_AMBIGUOUS] = "ambiguous",
     [META_FLOOR] = "floor",
     [META_HANDED] = "handed",
 };
@@ -125,6 +105,8 @@ static const char *const sql[QUERIES] = {
     [Q_PAGE_EXCEPTIONS] = "SELECT x.seq, e.person, e.at, e.line, x.state, x.attempts, x.ambiguous,"
                           " x.reason FROM exception x CROSS JOIN event e USING(seq)"
                           " WHERE x.seq>?1 AND x.seq<?3 ORDER BY x.seq LIMIT ?2",
+    [Q_EVENT_DAY] = "UPDATE event SET day=?2 WHERE seq=?1",
+    [Q_UNDATED] = "SELECT seq, at, line FROM event WHERE seq<=?1 ORDER BY seq DESC",
     [Q_EVENT_DROP] = "DELETE FROM event WHERE seq=?1",
     [Q_ACTION_ADD] = "INSERT INTO action(at, who, what, why, count) VALUES(?1, ?2, ?3, ?4, 0)",
     [Q_ACTION_COUNT] = "UPDATE action SET count=count+?2 WHERE id=?1",
@@ -288,7 +270,7 @@ static int meta_write(
 
     if (!q)
         return -1;
-    sqlite3_bind_text(q, 1, meta_keys[meta], -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 1, sqlite_meta_keys[meta], -1, SQLITE_STATIC);
     sqlite3_bind_int64(q, 2, value);
     return sqlite_step(s, q, why);
 }
@@ -319,7 +301,7 @@ void sqlite_undo(struct sqlite *s)
 static int meta_of(struct slice key)
 {
     for (int m = 0; m < METAS; m++)
-        if (slice_is(key, meta_keys[m]))
+        if (slice_is(key, sqlite_meta_keys[m]))
             return m;
     return METAS;
 }
@@ -349,7 +331,7 @@ static int on_busy(void *arg, int tries)
     return tries < BUSY_STEPS;
 }
 
-static int execute(struct sqlite *s, const char *text, struct fault *why)
+int sqlite_execute(struct sqlite *s, const char *text, struct fault *why)
 {
     return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : sqlite_fault(s, why);
 }
@@ -372,7 +354,7 @@ static int ask(struct sqlite *s, const char *question, char *text, size_t size, 
     return rc;
 }
 
-static int ask_number(struct sqlite *s, const char *question, int64_t *value, struct fault *why)
+int sqlite_ask(struct sqlite *s, const char *question, int64_t *value, struct fault *why)
 {
     char text[32];
 
@@ -382,80 +364,9 @@ static int ask_number(struct sqlite *s, const char *question, int64_t *value, st
     return 0;
 }
 
-/* In a transaction that writes, on an empty file. */
-static int make_tables(struct sqlite *s, struct fault *why)
-{
-    char text[128];
-
-    if (execute(s, schema, why) < 0)
-        return -1;
-    for (int m = 0; m < METAS; m++) {
-        snprintf(text, sizeof text, "INSERT INTO meta VALUES('%s', %d)", meta_keys[m],
-            m == META_FLOOR ? 1 : 0);
-        if (execute(s, text, why) < 0)
-            return -1;
-    }
-    snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID,
-        SCHEMA_VERSION);
-    return execute(s, text, why);
-}
-
-static char *folder_of(const char *path)
+char *sqlite_folder(const char *path)
 {
     return mem_text((struct slice){path, (size_t)(strrchr(path, '/') - path) + 1});
-}
-
-/* SQLite syncs the directory for the journal; this is for the store's own entry. */
-static void sync_directory(const char *path)
-{
-    char *folder = folder_of(path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(folder);
-}
-
-/* 1: it is ours; 0: it is empty; -1: it is something else. */
-static int recognise(struct sqlite *s, struct fault *why)
-{
-    int64_t tables, id, version;
-
-    if (ask_number(s, "SELECT count(*) FROM sqlite_schema", &tables, why) < 0 ||
-        ask_number(s, "PRAGMA application_id", &id, why) < 0 ||
-        ask_number(s, "PRAGMA user_version", &version, why) < 0)
-        return -1;
-    if (tables == 0 && id == 0)
-        return 0;
-    if (id != APPLICATION_ID)
-        return fault_set(why, EX_CONFIG,
-            "%s: is a database of some other program: name a new file, or the right one", s->name);
-    if (version != SCHEMA_VERSION)
-        return fault_set(why, EX_CONFIG,
-            "%s: was written by a newer ts-spool (schema %lld, this one knows %d): update this one",
-            s->name, (long long)version, SCHEMA_VERSION);
-    return 1;
-}
-
-static int make_or_recognise(struct sqlite *s, bool make, struct fault *why)
-{
-    int rc = recognise(s, why);
-
-    if (rc != 0)
-        return rc < 0 ? -1 : 0;
-    if (!make)
-        return fault_set(why, EX_NOINPUT, "%s: is empty: nothing was ever put into it", s->name);
-    if (sqlite_begin(s, true, why) < 0)
-        return -1;
-    rc = recognise(s, why); /* another one may have been faster */
-    if (rc == 0)
-        rc = make_tables(s, why);
-    if (rc < 0 || sqlite_commit(s, why) < 0)
-        return -1;
-    sync_directory(s->path);
-    return 0;
 }
 
 static int set_up(struct sqlite *s, enum store_use use, struct fault *why)
@@ -469,23 +380,23 @@ static int set_up(struct sqlite *s, enum store_use use, struct fault *why)
     sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, LENGTH_MAX);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    if (execute(s, settings, why) < 0 ||
-        make_or_recognise(s, use == STORE_PUT || use == STORE_FOLLOW, why) < 0 ||
+    if (sqlite_execute(s, settings, why) < 0 || sqlite_schema(s, use, why) < 0 ||
         ask(s, "PRAGMA journal_mode=TRUNCATE", mode, sizeof mode, why) < 0 ||
-        ask_number(s, "PRAGMA page_size", &s->page_bytes, why) < 0)
+        sqlite_ask(s, "PRAGMA page_size", &s->page_bytes, why) < 0)
         return -1;
     if (strcmp(mode, "truncate") != 0)
         return fault_set(why, EX_CONFIG,
             "%s: journal mode is %s and cannot be changed: is another program using it?", s->name,
             mode);
     if (use == STORE_READ)
-        return execute(s, "PRAGMA query_only=ON", why);
+        return sqlite_execute(s, "PRAGMA query_only=ON", why);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return fault_set(
             why, EX_CANTCREAT, "%s: cannot write: it is read-only for this user", s->name);
     /* What is erased by hand must not stay in free pages. */
-    return use == STORE_CHANGE || use == STORE_ERASE ? execute(s, "PRAGMA secure_delete=ON", why)
-                                                     : 0;
+    return use == STORE_CHANGE || use == STORE_ERASE
+               ? sqlite_execute(s, "PRAGMA secure_delete=ON", why)
+               : 0;
 }
 
 static void close_fd(int fd)
@@ -568,7 +479,7 @@ bool sqlite_draining(struct sqlite *s)
 /* Why a file could not be made.  SQLite tries to read it in the end and says that it is missing. */
 static int make_error(const char *path, int error)
 {
-    char *folder = folder_of(path);
+    char *folder = sqlite_folder(path);
 
     if (error == ENOENT && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
         error = errno;
@@ -612,7 +523,7 @@ static struct store *sqlite_open(const char *name, enum store_use use, struct fa
         configured = true;
     }
     if (open_file(s, use == STORE_PUT || use == STORE_FOLLOW, why) == 0 &&
-        set_up(s, use, why) == 0 &&
+        sqlite_check_journal(s, why) == 0 && set_up(s, use, why) == 0 &&
         ((use != STORE_DRAIN && use != STORE_FOLLOW && use != STORE_ERASE) ||
             lock_drain(s, why) == 0))
         return &s->base;
@@ -629,7 +540,7 @@ static void sqlite_limit(struct store *store, int64_t bytes)
     s->limit = bytes;
     snprintf(text, sizeof text, "PRAGMA max_page_count=%lld",
         (long long)(bytes > 0 ? bytes / s->page_bytes : INT32_MAX));
-    execute(s, text, &ignored);
+    sqlite_execute(s, text, &ignored);
 }
 
 const struct engine engine_sqlite = {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the SQLite engine share; the only place that knows sqlite3.h.  sqlite.c opens
- * the file, sqlite_put.c stores, sqlite_day.c counts by device and day, sqlite_drain.c hands out
- * and settles, sqlite_admin.c reads and makes changes by hand, sqlite_audit.c audits.
+ * the file, sqlite_check.c and sqlite_schema.c say whether it is ours and make it, sqlite_put.c
+ * stores, sqlite_day.c counts by device and day, sqlite_drain.c hands out and settles,
+ * sqlite_admin.c reads and makes changes by hand, sqlite_audit.c audits, sqlite_backup.c copies.
  *
  *   id         one row an event, for ever: 16 octets and the arrival number
  *   event      one row an event until purge: person, time of put, line
@@ -53,9 +54,11 @@ enum meta {
     META_FIRST_PUT,
     META_FAILING_SINCE,
     META_FAILING_STATUS,
-    META_LIMIT,  /* bytes, as the last put had it */
-    META_FLOOR,  /* below it everything is settled */
-    META_HANDED, /* up to here events may have been handed out */
+    META_LIMIT,     /* bytes, as the last put had it */
+    META_UNDATED,   /* up to here events of an older schema may have no day yet */
+    META_AMBIGUOUS, /* up to here a fresh event may have been handed out: the file is a copy */
+    META_FLOOR,     /* below it everything is settled */
+    META_HANDED,    /* up to here events may have been handed out */
     METAS,
 };
 
@@ -99,6 +102,8 @@ enum query {
     Q_PAGES,
     Q_PAGE_ALL,
     Q_PAGE_EXCEPTIONS,
+    Q_EVENT_DAY,
+    Q_UNDATED,
     Q_EVENT_DROP,
     Q_ACTION_ADD,
     Q_ACTION_COUNT,
@@ -163,6 +168,17 @@ struct sqlite {
 
 /* ---- sqlite.c ---- */
 
+extern const char *const sqlite_meta_keys[METAS];
+
+/* The folder of a path that holds a slash, with it at the end; owned. */
+char *sqlite_folder(const char *path);
+
+/* Runs statements that are used once. */
+int sqlite_execute(struct sqlite *s, const char *text, struct fault *why);
+
+/* The number that such a question has for an answer. */
+int sqlite_ask(struct sqlite *s, const char *question, int64_t *value, struct fault *why);
+
 /* SQLite's last error as a fault; -1. */
 int sqlite_fault(struct sqlite *s, struct fault *why);
 
@@ -196,6 +212,23 @@ void sqlite_undo(struct sqlite *s);
 
 int sqlite_meta(struct sqlite *s, int64_t meta[METAS], struct fault *why);
 int sqlite_meta_set(struct sqlite *s, enum meta meta, int64_t value, struct fault *why);
+
+/* ---- sqlite_schema.c ---- */
+
+/* Makes sure that the file is a store of this version: makes one of an empty file where `use` may,
+   brings an older one forward, refuses everything else. */
+int sqlite_schema(struct sqlite *s, enum store_use use, struct fault *why);
+
+/* Makes the tables, in a transaction that writes, on an empty file. */
+int sqlite_make_tables(struct sqlite *s, struct fault *why);
+
+/* Syncs the folder of a path that holds a slash. */
+int sqlite_sync_folder(const char *path);
+
+/* ---- sqlite_check.c ---- */
+
+/* -1 and *why when a journal of another file stands beside the store.  Before anything is read. */
+int sqlite_check_journal(struct sqlite *s, struct fault *why);
 
 /* ---- sqlite_put.c ---- */
 

@@ -124,7 +124,8 @@ int sqlite_day_count(
     if (sum_of(s, r, &d, why) < 0)
         return -1;
     *id = d->id;
-    d->put_ms = now_ms;
+    if (now_ms > d->put_ms)
+        d->put_ms = now_ms;
     if (r->known) {
         d->duplicates++;
         return 0;
