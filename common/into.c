@@ -164,7 +164,7 @@ static void close_fd(int *fd)
    is ignored, so that into_reload ends neither the shell nor a program that knows nothing of it. */
 static _Noreturn void become_command(const char *command, int in, int out)
 {
-    static const int ours[] = {SIGPIPE, SIGTERM, SIGINT};
+    static const int ours[] = {SIGPIPE, SIGXFSZ, SIGTERM, SIGINT};
     sigset_t none;
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)

@@ -26,6 +26,7 @@ void msg_start(const char *program)
         if (fcntl(fd, F_GETFD) < 0)
             open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes: the write fails, and that is told */
     setrlimit(RLIMIT_CORE, &none);
 #ifndef __SANITIZE_ADDRESS__ /* the leak check attaches to its own process */
     prctl(PR_SET_DUMPABLE, 0);

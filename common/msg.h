@@ -11,8 +11,8 @@
 #include "fault.h"
 
 /* First thing in main: the name that stands before every message.  Opens descriptors 0-2 on
-   /dev/null where they are closed, ignores SIGPIPE, and forbids core dumps (they would hold secrets
-   and people). */
+   /dev/null where they are closed, ignores SIGPIPE and SIGXFSZ, and forbids core dumps (they would
+   hold secrets and people). */
 void msg_start(const char *program);
 
 void msg_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
