@@ -200,7 +200,7 @@ ts-spool put empty.db </dev/null
 status "stat of an empty store" 0 ts-spool stat empty.db
 is "$(cat out)" "nothing was ever put: 0 delivered, 0 waiting, 0 held, 0 dead, 0 skipped" "says so"
 status "stat when events wait" 75 ts-spool stat q.db
-like "$(cat out)" "^not everything is in: 0 delivered, 3 waiting, 1 held, 1 dead, 1 skipped; the oldest has waited [0-9]+s; no drain is at work$" \
+like "$(cat out)" "^not everything is in: 0 delivered, 3 waiting, 1 held, 1 dead, 1 skipped; the oldest has waited [0-9]+s; held for up to [0-9]+s; no drain is at work$" \
     "says how many and how long"
 status "stat --json" 75 ts-spool stat --json q.db
 is "$(jq -c '[.everything_in, .stored, .duplicates, .waiting, (.bytes > 1000), (.oldest_waiting_s < 60),
