@@ -25,7 +25,7 @@ BUILD_C  = $(CC) -std=c11 -D_GNU_SOURCE -DTS_VERSION='"$(VERSION)"' -Icommon $(W
 LINK     = $(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS)
 
 LIBS_common    := -lyyjson -luuid
-LIBS_ts-read   := -lmicrohttpd
+LIBS_ts-read   := -lz
 LIBS_ts-enrich := -lcrypto
 LIBS_ts-send   := -lcurl -lz
 LIBS_ts-spool  := -lsqlite3

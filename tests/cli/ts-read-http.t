@@ -62,12 +62,26 @@ post "$(event 15)" -H 'Expect: 100-continue' -D heads >/dev/null
 is "$(tr -d '\r' <heads | grep '^HTTP' | tr '\n' ' ')$(<answer)" \
     'HTTP/1.1 100 Continue HTTP/1.1 200 OK {"accepted":1}' "a peer that asks first"
 is "$(post "$(event 16)" --http1.0)" '200 {"accepted":1}' "HTTP/1.0"
+event 17 | gzip >zip
+is "$(post @zip -H "$json" -H 'Content-Encoding: gzip')" '200 {"accepted":1}' "a packed body"
+is "$(post @zip -H 'Content-Encoding: X-Gzip' -H 'Transfer-Encoding: chunked')" '200 {"accepted":1}' \
+    "in chunks, its coding in its old name"
+ce=(-H 'ce-specversion: 1.0' -H 'ce-type: passage' -H 'ce-source: /gate%201' -H 'ce-id: 7')
+is "$(post '{"person_id":"5","n":"18"}' "${ce[@]}" -H "$json" -H 'ce-time: 2026-01-07T10:34:08Z')" \
+    '200 {"accepted":1}' "a CloudEvent in binary mode"
+is "$(jq -c 'select(.n == "18") | [.time, .raw.source, .raw.id]' out)" \
+    '["2026-01-07T10:34:08Z","/gate 1","7"]' "with its attributes"
+is "$(post "$(event 19)},{\"x\":1" "${ce[@]}" -H "$json")" '200 {"accepted":1,"not_understood":1}' \
+    "whose data is no way into the envelope"
+is "$(post "$(event 20)" -H 'ce-type: passage' -H 'ce-id: 8')" '200 {"accepted":1}' \
+    "fields of no CloudEvent are passed over"
+is "$(post "$(event 21)" "${ce[@]}" -H 'ce-id: 8' | head -c 3)" 400 "one attribute twice"
 is "$(post "{\"n\":\"no time\"}" -H "$json")" '200 {"accepted":1,"not_understood":1}' "a record that is not understood is one"
 is "$(post 'hello' -H 'Content-Type: text/plain')" '200 {"accepted":1,"not_understood":1}' "a body of no known format too"
 is "$(post '{"broken' -H "$json")" '200 {"accepted":1,"not_understood":1}' "and broken JSON"
-is "$(came)" "1 2 3 4 5 6 7 8 9 10 11 12 ! 13 14 15 16 ! ! ! " "each came out once, in order"
+is "$(came)" "1 2 3 4 5 6 7 8 9 10 11 12 ! 13 14 15 16 17 17 18 ! 20 ! ! ! " "each came out once, in order"
 is "$(jq -r 'select(.error).raw' out | tail -n 1)" '{"broken' "with what was sent"
-is "$(post "$(event 17)
+is "$(post "$(event 22)
 {\"n\":\"no time\"}" -H "$ndjson")" '200 {"accepted":2,"not_understood":1}' "of two records one"
 like "$(jq -r .origin out | sort -u | head -n 1)" '^127\.0\.0\.1:[0-9]+$' "the origin is the peer"
 is "$(jq -r 'has("received_at")' out | sort -u)" true "with the time of its coming"
@@ -82,7 +96,15 @@ before=$(wc -l <out)
 refused 400 "an empty body" -X POST
 refused 405 "GET"
 refused 405 "DELETE" -X DELETE
-refused 415 "a coded body" -d x -H 'Content-Encoding: gzip'
+refused 415 "a coding that is not known" -d x -H 'Content-Encoding: br'
+refused 400 "gzip that is none" -d x -H 'Content-Encoding: gzip'
+event zip | gzip >whole.gz
+head -c -9 whole.gz >half.gz
+cat whole.gz whole.gz >twice.gz
+refused 400 "half of it" --data-binary @half.gz -H 'Content-Encoding: gzip'
+refused 400 "more behind it" --data-binary @twice.gz -H 'Content-Encoding: gzip'
+head -c 1048577 /dev/zero | gzip >bomb.gz
+refused 413 "unpacked larger than the limit" --data-binary @bomb.gz -H 'Content-Encoding: gzip'
 head -c 1048577 /dev/zero >large
 refused 413 "a body over the limit" --data-binary @large -H 'Expect:'
 refused 413 "told before it is sent" --data-binary @large -H 'Expect: 100-continue'
@@ -185,12 +207,51 @@ done < <(python3 raw.py "$port")
 is "$(came)" "raw raw " "only the good ones came out"
 is "$(jq -r '.origin' out | sort -u | wc -l)" 2 "from one connection each"
 
-# One request a connection: what is sent behind it is never read as another.
-printf 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}' >two
-exec 7<>"/dev/tcp/127.0.0.1/$port"
-cat two >&7
-is "$(timeout 10 cat <&7 | grep -ac '^HTTP/1.1 ')" 1 "two requests in one go: one answer, then the end"
-exec 7>&-
+# One connection carries many requests, one after the other; what cannot be read ends it.
+cat >several.py <<'END'
+# Sends several requests in one go; prints the answers' statuses, and "closed" when the peer closed.
+import re, socket, sys
+event = lambda n: b'{"local_time":"2026-01-07T10:34:08","n":"%d"}' % n
+def post(n, more=b"", body=None):
+    body = event(n) if body is None else body
+    return b"POST / HTTP/1.1\r\nHost: x\r\n" + more + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+def chunked(n):
+    return b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n%s\r\n0\r\nT: x\r\n\r\n" % (len(event(n)), event(n))
+def ask(data, count):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.settimeout(10)
+    for at in range(0, len(data), 7 if count < 0 else len(data)):
+        s.sendall(data[at:at + (7 if count < 0 else len(data))])
+    got = b""
+    try:
+        while len(re.findall(rb"HTTP/1.1 \d+", got)) < abs(count):
+            piece = s.recv(65536)
+            if not piece:
+                break
+            got += piece
+        s.settimeout(0.3)
+        end = s.recv(1) == b""
+    except socket.timeout:
+        end = False
+    print(*[x.decode() for x in re.findall(rb"HTTP/1.1 (\d+)", got)], *["closed"] * end)
+ask(post(1) + chunked(2) + post(3), 3)
+ask(post(4) + chunked(5) + post(6), -3)
+ask(post(7) + post(8, b"Connection: close\r\n") + post(9), 3)
+ask(post(0, body=b"") + post(10), 2)
+ask(post(11) + b"nonsense\r\n\r\n" + post(12), 3)
+ask(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + post(13), 3)
+ask(b"POST / HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s" % (len(event(14)), event(14)) + post(15), 2)
+END
+python3 several.py "$port" >several
+mapfile -t got <several
+is "${got[0]}" "200 200 200" "three requests in one go: three answers, and the connection stays"
+is "${got[1]}" "200 200 200" "the same in pieces of 7 bytes"
+is "${got[2]}" "200 200 closed" "Connection: close ends it after its answer"
+is "${got[3]}" "400 200" "an empty body is refused and ends nothing"
+is "${got[4]}" "200 400 closed" "what cannot be read ends it"
+is "${got[5]}" "200 200 200" "the answer to HEAD has no body"
+is "${got[6]}" "200 closed" "HTTP/1.0: one request a connection"
+is "$(came)" "raw raw 1 2 3 4 5 6 7 8 10 11 13 14 " "each event came out once, in order"
 
 # Slow peers: each has its deadline, and holds up nobody.
 cat >slow.py <<'END'

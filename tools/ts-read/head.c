@@ -20,6 +20,7 @@ enum field {
     FIELD_TYPE,
     FIELD_AUTHORIZATION,
     FIELD_EXPECT,
+    FIELD_CONTENT_CODING,
     FIELDS_ONCE
 };
 
@@ -31,12 +32,12 @@ static const char *const once[FIELDS_ONCE] = {
     [FIELD_TYPE] = "content-type",
     [FIELD_AUTHORIZATION] = "authorization",
     [FIELD_EXPECT] = "expect",
+    [FIELD_CONTENT_CODING] = "content-encoding",
 };
 
 struct parse {
     struct slice value[FIELDS_ONCE];
     unsigned fields;
-    bool old; /* HTTP/1.0 */
 };
 
 static bool is_token(struct slice s)
@@ -53,9 +54,18 @@ static bool is_token(struct slice s)
     return s.n > 0;
 }
 
-static bool same_word(struct slice s, const char *word)
+bool head_word(struct slice s, const char *word)
 {
     return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+}
+
+static struct slice trim_blanks(struct slice s)
+{
+    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s.p++, s.n--;
+    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
 }
 
 /* Takes what stands before the next space; false when there is none. */
@@ -71,33 +81,47 @@ static bool take_word(struct slice *line, struct slice *word)
     return true;
 }
 
-static int check_request_line(struct slice line, struct parse *p)
+static int check_request_line(struct slice line, struct head *head)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT"};
-    struct slice method, target;
-    bool known = false;
+    static const char *const methods[METHODS] = {"GET", "HEAD", "POST", "PUT"};
+    struct slice method;
 
-    if (!take_word(&line, &method) || !take_word(&line, &target) || !is_token(method) ||
-        target.n == 0 || target.p[0] != '/')
+    if (!take_word(&line, &method) || !take_word(&line, &head->target) || !is_token(method) ||
+        head->target.n == 0 || head->target.p[0] != '/')
         return 400;
-    for (size_t i = 0; i < target.n; i++)
-        if (target.p[i] < 0x21 || target.p[i] > 0x7e)
+    for (size_t i = 0; i < head->target.n; i++)
+        if (head->target.p[i] < 0x21 || head->target.p[i] > 0x7e)
             return 400;
     if (line.n != 8 || memcmp(line.p, "HTTP/", 5) != 0)
         return 400;
-    p->old = slice_is(line, "HTTP/1.0");
-    if (!p->old && !slice_is(line, "HTTP/1.1"))
+    head->old = slice_is(line, "HTTP/1.0");
+    if (!head->old && !slice_is(line, "HTTP/1.1"))
         return 505;
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        known = known || slice_is(method, methods[i]);
-    return known ? 0 : 405;
+    while (head->method < METHODS && !slice_is(method, methods[head->method]))
+        head->method++;
+    return head->method < METHODS ? 0 : 405;
 }
 
-static int check_field(struct slice line, struct parse *p)
+/* Connection is a list, and may stand there more than once. */
+static bool has_close(struct slice list)
+{
+    while (list.n > 0) {
+        const char *comma = memchr(list.p, ',', list.n);
+        struct slice word = {list.p, comma ? (size_t)(comma - list.p) : list.n};
+
+        if (head_word(trim_blanks(word), "close"))
+            return true;
+        list.n -= word.n + (comma != NULL);
+        list.p += word.n + (comma != NULL);
+    }
+    return false;
+}
+
+static int check_field(struct slice line, struct parse *p, struct head *head)
 {
     const char *colon = memchr(line.p, ':', line.n);
     struct slice name, value;
-    size_t bare;
+    const char *limit;
 
     if (!colon)
         return 400;
@@ -107,15 +131,15 @@ static int check_field(struct slice line, struct parse *p)
         return 400;
     if (++p->fields > HEAD_FIELDS)
         return 431;
-    while (value.n > 0 && (value.p[0] == ' ' || value.p[0] == '\t'))
-        value.p++, value.n--;
-    bare = value.n;
-    while (value.n > 0 && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
-        value.n--;
+    limit = value.p + value.n;
+    value = trim_blanks(value);
+    if (head_word(name, "connection") && has_close(value))
+        head->close = true;
     for (size_t i = 0; i < FIELDS_ONCE; i++) {
-        if (!same_word(name, once[i]))
+        if (!head_word(name, once[i]))
             continue;
-        if (p->value[i].p || (value.n < bare && (i == FIELD_LENGTH || i == FIELD_CODING)))
+        if (p->value[i].p ||
+            (value.p + value.n < limit && (i == FIELD_LENGTH || i == FIELD_CODING)))
             return 400;
         p->value[i] = value;
     }
@@ -139,15 +163,20 @@ static int check_framing(const struct parse *p, struct head *head)
 {
     struct slice length = p->value[FIELD_LENGTH], coding = p->value[FIELD_CODING];
 
-    if (!p->old && p->value[FIELD_HOST].n == 0)
+    if (!head->old && p->value[FIELD_HOST].n == 0)
         return 400;
-    if (coding.p && (length.p || p->old || !same_word(coding, "chunked")))
+    if (coding.p && (length.p || head->old || !head_word(coding, "chunked")))
         return 400;
     if (length.p && !take_length(length, &head->body_bytes))
         return 400;
-    if (p->value[FIELD_EXPECT].p && !same_word(p->value[FIELD_EXPECT], "100-continue"))
+    if (p->value[FIELD_EXPECT].p && !head_word(p->value[FIELD_EXPECT], "100-continue"))
         return 417;
+    head->expects = p->value[FIELD_EXPECT].p != NULL && !head->old;
     head->chunked = coding.p != NULL;
+    head->close = head->close || head->old;
+    head->type = p->value[FIELD_TYPE];
+    head->coding = p->value[FIELD_CONTENT_CODING];
+    head->authorization = p->value[FIELD_AUTHORIZATION];
     return 0;
 }
 
@@ -171,7 +200,7 @@ static bool find_end(const char *p, const char *limit, const char **end)
 
 int head_check(struct slice in, struct head *head)
 {
-    const char *p = in.p, *limit = in.p + in.n, *end;
+    const char *p = in.p, *limit = in.p + in.n, *end, *fields = p;
     struct parse parse = {0};
     int status;
 
@@ -187,12 +216,28 @@ int head_check(struct slice in, struct head *head)
             return HEAD_MORE;
         if (end == p && line > 0)
             break;
-        status = line == 0 ? check_request_line((struct slice){p, (size_t)(end - p)}, &parse)
-                           : check_field((struct slice){p, (size_t)(end - p)}, &parse);
+        status = line == 0 ? check_request_line((struct slice){p, (size_t)(end - p)}, head)
+                           : check_field((struct slice){p, (size_t)(end - p)}, &parse, head);
         if (status != 0)
             return status;
         p = end + 2;
+        fields = line == 0 ? p : fields;
     }
+    head->fields = (struct slice){fields, (size_t)(p - fields)};
     head->bytes = (size_t)(end - in.p) + 2;
     return check_framing(&parse, head);
+}
+
+bool head_field(struct slice *fields, struct slice *name, struct slice *value)
+{
+    const char *end = fields->n > 0 ? memchr(fields->p, '\r', fields->n) : NULL;
+    const char *colon = end ? memchr(fields->p, ':', (size_t)(end - fields->p)) : NULL;
+
+    if (!colon)
+        return false;
+    *name = (struct slice){fields->p, (size_t)(colon - fields->p)};
+    *value = trim_blanks((struct slice){colon + 1, (size_t)(end - colon) - 1});
+    fields->n -= (size_t)(end - fields->p) + 2;
+    fields->p = end + 2;
+    return true;
 }

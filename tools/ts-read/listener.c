@@ -20,7 +20,7 @@
 #include "msg.h"
 #include "stop.h"
 
-#define BACKLOG 128
+#define BACKLOG 4096   /* peers that wait in the kernel for a place; it has a limit of its own */
 #define QUIET_MS 60000 /* between two messages about the same condition */
 #define PAUSE_MS 100   /* after running out of descriptors */
 #define SPARE_FILES 64 /* descriptors for everything but connections */
@@ -38,16 +38,22 @@ struct listener {
     int64_t told_ms, resume_ms;
 };
 
-/* Connections need descriptors: as many as we may have. */
-static void raise_limit(unsigned most)
+/* Connections need descriptors: as many as we may have.  Peers for whom there is none wait in the
+ * kernel. */
+static void raise_limit(struct listener *l)
 {
     struct rlimit limit;
-    rlim_t want = most + SPARE_FILES;
+    rlim_t want = l->config.most + SPARE_FILES, most;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
         return;
     limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
+        return;
+    most = limit.rlim_cur > SPARE_FILES * 2 ? limit.rlim_cur - SPARE_FILES : limit.rlim_cur / 2;
+    msg_warn("%s: at most %u connections at once, for want of file descriptors (ulimit -n)",
+        l->config.operand, (unsigned)most);
+    l->config.most = (unsigned)most;
 }
 
 static int bind_to(struct listener *l, const struct addrinfo *a, struct fault *why)
@@ -104,8 +110,8 @@ struct listener *listener_open(const struct listener_config *config, struct faul
         listener_close(l);
         return NULL;
     }
-    raise_limit(config->most);
-    l->count = mem_alloc(config->most * sizeof *l->count);
+    raise_limit(l);
+    l->count = mem_alloc(l->config.most * sizeof *l->count);
     l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     say_where(l);
     return l;
@@ -144,6 +150,15 @@ static struct count *find_count(struct listener *l, const unsigned char octets[1
     return NULL;
 }
 
+static bool is_allowed(struct listener *l, const struct peer *peer)
+{
+    if (l->config.allow_count == 0 ||
+        cidr_allows(l->config.allow, l->config.allow_count, peer->octets))
+        return true;
+    tell(l, "is not allowed: refused", peer);
+    return false;
+}
+
 static bool admit(struct listener *l, struct peer *peer)
 {
     struct count *c = find_count(l, peer->octets);
@@ -162,6 +177,17 @@ static bool admit(struct listener *l, struct peer *peer)
     return true;
 }
 
+void listener_refuse(int fd, const char *text)
+{
+    char away[4096];
+
+    for (int i = 0; i < 16 && recv(fd, away, sizeof away, MSG_DONTWAIT) > 0; i++)
+        ;
+    if (text && send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
 static void out_of_descriptors(struct listener *l)
 {
     int fd;
@@ -170,7 +196,7 @@ static void out_of_descriptors(struct listener *l)
         close(l->reserve);
     fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0)
-        close(fd);
+        listener_refuse(fd, l->config.busy);
     l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     l->resume_ms = monotonic_ms() + PAUSE_MS;
     if (!l->told_ms || monotonic_ms() - l->told_ms >= QUIET_MS)
@@ -191,13 +217,12 @@ bool listener_accept(struct listener *l, struct peer *peer)
         if (peer->fd < 0)
             return false;
         address_octets((struct sockaddr *)&peer->address, peer->octets);
-        peer->allowed = l->config.allow_count == 0 ||
-                        cidr_allows(l->config.allow, l->config.allow_count, peer->octets);
-        if (!peer->allowed)
-            tell(l, "is not allowed: refused", peer);
-        if (!peer->allowed || admit(l, peer))
+        if (!is_allowed(l, peer))
+            listener_refuse(peer->fd, l->config.forbidden);
+        else if (admit(l, peer))
             return true;
-        close(peer->fd);
+        else
+            listener_refuse(peer->fd, l->config.busy);
     }
     return false;
 }
@@ -206,7 +231,7 @@ void listener_release(struct listener *l, const struct peer *peer)
 {
     struct count *c = find_count(l, peer->octets);
 
-    if (!peer->allowed || !c)
+    if (!c)
         return;
     l->open--;
     if (--c->open == 0)
@@ -231,4 +256,14 @@ nfds_t listener_poll(struct listener *l, struct pollfd *fds, int *timeout_ms)
         return 0;
     fds[0] = (struct pollfd){.fd = l->fd, .events = POLLIN};
     return 1;
+}
+
+int listener_fd(const struct listener *l)
+{
+    return l->fd;
+}
+
+int64_t listener_resume_ms(const struct listener *l)
+{
+    return l->resume_ms > monotonic_ms() ? l->resume_ms : INT64_MAX;
 }

@@ -20,6 +20,8 @@ struct listener_config {
     unsigned most;     /* connections at once */
     unsigned per_peer; /* … from one address */
     int defer_s;       /* peers are seen when they have sent something, or after this; 0: at once */
+    const char *forbidden, *busy; /* what a peer hears that is not allowed, or finds no place; NULL:
+                                     nothing */
 };
 
 struct listener;
@@ -33,19 +35,27 @@ struct peer {
     struct sockaddr_storage address;
     socklen_t address_bytes;
     unsigned char octets[16];
-    bool allowed; /* false: answer it so and close it; it is not counted */
 };
 
 /* The next peer that waits, or false. */
 bool listener_accept(struct listener *l, struct peer *peer);
 
-/* A peer that was allowed has gone. */
+/* It has gone. */
 void listener_release(struct listener *l, const struct peer *peer);
+
+/* Says a last word and closes.  What came is read away first, as far as it is here, because closing
+ * on unread bytes would reset the connection under the word. */
+void listener_refuse(int fd, const char *text);
 
 /* Whether the limit in all is reached (then nobody is accepted). */
 bool listener_full(const struct listener *l);
 
 /* What to wait for (room for one); nothing while it is full or out of descriptors. */
 nfds_t listener_poll(struct listener *l, struct pollfd *fds, int *timeout_ms);
+
+/* The same for a loop of its own: the descriptor, which is readable when somebody waits, and when
+ * to look again though nothing is told (INT64_MAX: never). */
+int listener_fd(const struct listener *l);
+int64_t listener_resume_ms(const struct listener *l);
 
 #endif

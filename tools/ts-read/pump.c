@@ -668,6 +668,16 @@ static bool step(struct stream *s)
     return true;
 }
 
+/* All that is whole was handed over. */
+static enum stream_state run_out(struct stream *s, enum stream_state state)
+{
+    if (s->track)
+        sink_reached(s->pump->sink, s->track, s->offset, s->line);
+    if (s->track && state == STREAM_END)
+        sink_ended(s->pump->sink, s->track);
+    return state;
+}
+
 enum stream_state stream_run(struct stream *s, struct fault *why)
 {
     struct pump *p = s->pump;
@@ -683,14 +693,14 @@ enum stream_state stream_run(struct stream *s, struct fault *why)
             if (known < 0)
                 return STREAM_ERROR;
             if (known == 0 && s->from == before)
-                return STREAM_MORE;
+                return run_out(s, STREAM_MORE);
         } else if (s->from < s->to && !step(s))
-            return STREAM_MORE;
+            return run_out(s, STREAM_MORE);
         if (s->from == s->to)
-            return s->ended ? STREAM_END : STREAM_MORE;
+            return run_out(s, s->ended ? STREAM_END : STREAM_MORE);
     }
     if (!p->failed && !sink_fault(p->sink))
-        return STREAM_FULL;
+        return run_out(s, STREAM_FULL);
     *why = p->failed ? p->why : *sink_fault(p->sink);
     return STREAM_ERROR;
 }
@@ -710,5 +720,7 @@ int stream_resume(struct stream *s, struct slice head, const struct place *place
     s->from = s->to = s->scanned = 0;
     s->offset = place->offset;
     s->line = place->line;
+    if (s->track)
+        sink_reached(s->pump->sink, s->track, s->offset, s->line);
     return rc < 0 ? -1 : 0;
 }

@@ -128,30 +128,33 @@ static void stop_slots(struct reader *r)
             r->slot[i].source->stop(r->slot[i].state);
 }
 
-/* ---- checkpoint ---- */
+/* ---- the way back ---- */
 
-/* Before which place everything of a source is settled; false when that cannot be told. */
-static bool settled_place(const struct reader *r, size_t i, struct place *place)
+/* Tells the sources what became of their events.  1 when one was told, 0, -1. */
+static int tell_sources(struct reader *r, struct fault *why)
 {
-    const struct slot *slot = &r->slot[i];
+    struct track *t;
+    int any = 0, rc;
 
-    if (!slot->state || !slot->source->place)
-        return false;
-    if (sink_oldest(r->env->sink, i, place))
-        return true;
-    return slot->source->place(slot->state, place);
+    while ((rc = sink_news(r->env->sink, &t)) > 0) {
+        const struct slot *slot = &r->slot[t->source];
+
+        if (slot->state && slot->source->commit && !t->left)
+            slot->source->commit(slot->state, t->token, track_verdict(t));
+        track_drop(t);
+        any = 1;
+    }
+    if (rc < 0)
+        *why = *sink_fault(r->env->sink);
+    return rc < 0 ? -1 : any;
 }
 
 static int save(struct reader *r, bool now, struct fault *why)
 {
     struct checkpoint *c = r->env->checkpoint;
-    struct place place;
 
     if (!c || (!now && monotonic_ms() - r->saved_ms < CHECKPOINT_MS))
         return 0;
-    for (size_t i = 0; i < r->slots; i++)
-        if (settled_place(r, i, &place))
-            checkpoint_set(c, r->slot[i].operand, &place);
     r->saved_ms = monotonic_ms();
     return checkpoint_save(c, why);
 }
@@ -214,7 +217,7 @@ static int turn(struct reader *r, struct fault *why)
 {
     struct sink *sink = r->env->sink;
     bool receipts = sink_receipts(sink), busy;
-    int news = 0;
+    int news = 0, told;
 
     look_for_end(r);
     if (open_due(r, why) < 0 || run_slots(r, why) < 0)
@@ -223,14 +226,14 @@ static int turn(struct reader *r, struct fault *why)
         sink_finish(sink);
     if (receipts && (news = sink_run(sink)) < 0)
         return sink_failed(r, why);
-    if (save(r, false, why) < 0)
+    if ((told = tell_sources(r, why)) < 0 || save(r, false, why) < 0)
         return -1;
     show_progress(r, false);
     if (all_done(r) && (!receipts || sink_pending(sink) == 0))
         return 0;
     if (r->stop_ms && monotonic_ms() - r->stop_ms > STOP_WAIT_MS)
         return 0;
-    busy = news || is_busy(r);
+    busy = news || told || is_busy(r);
     if (busy && !receipts)
         return 1;
     if (!busy && (sink_flush(sink) < 0 || (!receipts && sink_run(sink) < 0)))
@@ -250,7 +253,7 @@ static int prepare(struct reader *r, struct fault *why)
         r->slot[i].source = source_find(r->env, r->slot[i].operand, why);
         if (!r->slot[i].source)
             return -1;
-        if (r->env->checkpoint && !r->slot[i].source->place)
+        if (r->env->checkpoint && !r->slot[i].source->checkpoint)
             return fault_set(
                 why, EX_USAGE, "%s: --checkpoint is for files only", r->slot[i].operand);
     }
@@ -268,7 +271,7 @@ int reader_run(const struct reader_config *config, struct reader_result *result,
     if (rc == 0)
         while ((rc = turn(&r, why)) > 0)
             ;
-    if (rc == 0 && sink_flush(sink) < 0)
+    if (rc == 0 && (sink_flush(sink) < 0 || tell_sources(&r, why) < 0))
         rc = sink_failed(&r, why);
     if (rc == 0)
         rc = save(&r, true, why);

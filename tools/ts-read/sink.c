@@ -52,6 +52,7 @@ struct sink {
     struct buf scratch; /* the event being printed, with a command */
     struct entry *entry;
     uint32_t entries, free, oldest, newest, send_from;
+    struct track *first_news, *last_news;
     unsigned pending;
     size_t kept_bytes;
     uint64_t unfinal;
@@ -63,11 +64,11 @@ struct sink {
 
 /* ---- tracks ---- */
 
-struct track *track_new(enum track_kind kind, size_t source)
+struct track *track_new(enum track_kind kind, size_t source, void *token)
 {
     struct track *t = mem_alloc(sizeof *t);
 
-    *t = (struct track){.kind = kind, .source = source, .refs = 1};
+    *t = (struct track){.kind = kind, .source = source, .token = token, .refs = 1};
     return t;
 }
 
@@ -81,18 +82,107 @@ void track_drop(struct track *t)
     }
 }
 
-void track_settled(const struct track *t, struct place *place)
+/* Whether a place may not pass it yet. */
+static bool is_unsettled(const struct track *t)
 {
-    for (const struct track *b = t ? t->before : NULL; b; b = b->before)
-        if (b->unfinal > 0) {
-            *place = b->at;
-            place->offset = UINT64_MAX;
-            t = b;
+    return t->pending > 0 || t->unfinal > 0;
+}
+
+void track_follow(struct track *t, struct track *before)
+{
+    struct track **link = &t->before;
+
+    *link = before;
+    while (*link) {
+        struct track *b = *link;
+
+        if (is_unsettled(b)) {
+            link = &b->before;
+            continue;
         }
-    if (t && t->unfinal > 0 && t->stuck.offset < place->offset) {
+        *link = b->before;
+        if (b->before)
+            b->before->refs++;
+        track_drop(b);
+    }
+}
+
+enum verdict track_verdict(const struct track *t)
+{
+    if (t->kind == TRACK_TELL && t->refused > 0)
+        return VERDICT_TOO_MANY;
+    if (t->kind == TRACK_TELL && t->unfinal > 0)
+        return VERDICT_AGAIN;
+    return t->ended && !is_unsettled(t) ? VERDICT_DONE : VERDICT_OPEN;
+}
+
+/* There is news for its source.  A peer that waits hears the end of it only; a place moves on with
+ * each receipt. */
+static void list_track(struct sink *s, struct track *t)
+{
+    if (t->listed || t->left || (t->kind == TRACK_TELL && track_verdict(t) == VERDICT_OPEN))
+        return;
+    t->listed = true;
+    t->refs++;
+    t->next = NULL;
+    if (s->last_news)
+        s->last_news->next = t;
+    else
+        s->first_news = t;
+    s->last_news = t;
+}
+
+int sink_news(struct sink *s, struct track **track)
+{
+    struct track *t = s->first_news;
+
+    *track = t;
+    if (!t)
+        return 0;
+    if (sink_flush(s) < 0)
+        return -1;
+    s->first_news = t->next;
+    if (!t->next)
+        s->last_news = NULL;
+    t->listed = false;
+    return 1;
+}
+
+void sink_reached(struct sink *s, struct track *t, uint64_t offset, uint64_t line)
+{
+    t->at.offset = offset;
+    t->at.line = line;
+    if (t->pending == 0 && t->kind != TRACK_TELL)
+        list_track(s, t);
+}
+
+void sink_ended(struct sink *s, struct track *t)
+{
+    t->ended = true;
+    list_track(s, t);
+}
+
+bool sink_settled(const struct sink *s, const struct track *newest, struct place *place)
+{
+    const struct track *t = newest;
+
+    for (const struct track *b = newest; b; b = b->before)
+        if (is_unsettled(b))
+            t = b;
+    if (!t || t->at.inode == 0)
+        return false;
+    *place = t->at;
+    for (uint32_t n = t->pending > 0 ? s->oldest : NONE; n != NONE; n = s->entry[n].next)
+        if (s->entry[n].track == t) {
+            place->offset = s->entry[n].offset;
+            place->line = s->entry[n].line_number;
+            break;
+        }
+    if (t->unfinal > 0 && t->stuck.offset < place->offset) {
         place->offset = t->stuck.offset;
         place->line = t->stuck.line;
     }
+    return true;
 }
 
 /* ---- the list ---- */
@@ -147,6 +237,7 @@ static void entry_gone(struct sink *s, uint32_t n)
     else
         s->entry[e->next].previous = e->previous;
     e->track->pending--;
+    list_track(s, e->track);
     track_drop(e->track);
     *e = (struct entry){.next = s->free, .state = FREE};
     s->free = n;
@@ -252,6 +343,16 @@ static void wake_held(struct sink *s)
     }
 }
 
+/* The command has ended: whoever can send again is told to, and need not wait for the next one. */
+static void give_up_telling(struct sink *s)
+{
+    for (uint32_t n = s->oldest, next; n != NONE; n = next) {
+        next = s->entry[n].next;
+        if (s->entry[n].track->kind == TRACK_TELL)
+            give_up(s, n);
+    }
+}
+
 /* The command is gone for good: nothing that waits will be answered. */
 static void give_up_all(struct sink *s)
 {
@@ -275,8 +376,11 @@ static int run_into(struct sink *s)
     for (; into_next(s->into, &answer); news = 1)
         settle(s, &answer);
     wake_held(s);
-    if (into_state(s->into) != before)
+    if (into_state(s->into) != before) {
         news = 1;
+        if (into_state(s->into) == INTO_PAUSED)
+            give_up_telling(s);
+    }
     if (into_state(s->into) == INTO_ENDED) {
         give_up_all(s);
         return news;
@@ -360,6 +464,7 @@ int sink_take(struct sink *s, struct track *track, uint64_t offset, uint64_t lin
     /* One body of tiny events must not become more memory than all the others together. */
     if (track->kind == TRACK_TELL && s->kept_bytes > QUEUE_LIMIT_BYTES) {
         track->refused++;
+        list_track(s, track);
         return 0;
     }
     n = entry_new(s);
@@ -382,13 +487,19 @@ int sink_take(struct sink *s, struct track *track, uint64_t offset, uint64_t lin
     return 0;
 }
 
-void sink_abandon(struct sink *s, struct track *track)
+void sink_leave(struct sink *s, struct track *track)
 {
-    for (uint32_t n = s->oldest, next; n != NONE && track->pending > 0; n = next) {
+    uint32_t next;
+
+    if (!track)
+        return;
+    track->left = true;
+    for (uint32_t n = s->oldest; n != NONE && track->pending > 0; n = next) {
         next = s->entry[n].next;
         if (s->entry[n].track == track && s->entry[n].state != SENT)
             entry_gone(s, n);
     }
+    track_drop(track);
 }
 
 int sink_flush(struct sink *s)
@@ -474,22 +585,6 @@ uint64_t sink_unstored(const struct sink *s)
     return count;
 }
 
-bool sink_oldest(const struct sink *s, size_t source, struct place *place)
-{
-    for (uint32_t n = s->oldest; n != NONE; n = s->entry[n].next) {
-        const struct entry *e = &s->entry[n];
-
-        if (e->track->source != source)
-            continue;
-        *place = e->track->at;
-        place->offset = e->offset;
-        place->line = e->line_number;
-        track_settled(e->track, place);
-        return true;
-    }
-    return false;
-}
-
 void sink_finish(struct sink *s)
 {
     s->finishing = true;
@@ -525,6 +620,8 @@ int sink_close(struct sink *s, struct fault *why)
             await_end(s);
         while (s->oldest != NONE)
             give_up(s, s->oldest);
+        for (struct track *t; sink_news(s, &t) > 0;)
+            track_drop(t);
         into_close(s->into);
         free(s->entry);
     } else if (line_close(&s->out, &s->why) < 0) {

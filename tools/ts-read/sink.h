@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where events go: standard output, or the command of --into.  With a command, every event belongs
- * to a track (a file, a connection, a request), and the track learns what became of its events: so
- * a peer hears OK, and a checkpoint moves, only when the final receipts are back.
+ * Where events go: standard output, or the command of --into.  Every event belongs to a track (a
+ * file, a connection, a request, a message), and the source that opened the track hears through
+ * its `commit` (source.h) what became of them: so a peer hears OK, and a checkpoint moves, only
+ * when the final receipts are back.
  */
 #ifndef TS_SINK_H
 #define TS_SINK_H
@@ -34,28 +35,40 @@ enum track_kind {
     TRACK_REPEAT, /* handed over again until it has one: nobody can be asked to send again */
 };
 
+/* What became of a track; see struct source. */
+enum verdict {
+    VERDICT_OPEN,     /* nothing that is final for all of it: events are on their way, or to come */
+    VERDICT_DONE,     /* no more will come, and each has its final receipt */
+    VERDICT_AGAIN,    /* of TRACK_TELL: an event has none and will get none: to be sent again */
+    VERDICT_TOO_MANY, /* of TRACK_TELL: more events in one record than are taken at once */
+};
+
 /*
- * Who waits for a group of events.  Shared by its owner and by the events on their way: freed when
- * both let go of it.
+ * A group of events.  Shared by its owner and by the events on their way: freed when both let go of
+ * it.  The numbers are the sink's.
  */
 struct track {
     enum track_kind kind;
-    size_t source;              /* number of the source, for checkpoints */
-    struct place at;            /* identity of the file; offset and line are not used */
+    size_t source;              /* number of the source that hears of it */
+    void *token;                /* what the source knows it by */
+    struct place at;            /* identity of its file; offset and line: all before was read */
     unsigned pending;           /* events without an answer yet */
     unsigned accepted, unfinal; /* with a final receipt; answered otherwise, or given up */
     unsigned refused;           /* of TRACK_TELL: too many in one record, not taken */
     struct place stuck;         /* offset and line of the first of the unfinal, if there is one */
     struct track *before;       /* of the file that the source read before this one, or NULL */
+    struct track *next;         /* in the list of those whose source is to be told */
+    bool ended, listed, left;
     unsigned refs;
 };
 
-struct track *track_new(enum track_kind kind, size_t source);
+struct track *track_new(enum track_kind kind, size_t source, void *token);
 void track_drop(struct track *t);
 
-/* Moves a place of this track's file back to the first event that got no final receipt, also into a
- * file that was read before. */
-void track_settled(const struct track *t, struct place *place);
+/* The track's file is read after that of `before`, whose reference is taken; NULL: after none. */
+void track_follow(struct track *t, struct track *before);
+
+enum verdict track_verdict(const struct track *t);
 
 struct sink;
 
@@ -69,8 +82,20 @@ struct buf *sink_line(struct sink *s);
 /* … and hand it over.  place: where its record starts.  track may be NULL on standard output. */
 int sink_take(struct sink *s, struct track *track, uint64_t offset, uint64_t line);
 
-/* No answer for this track is waited for any more: what was not handed over yet is dropped. */
-void sink_abandon(struct sink *s, struct track *track);
+/* All events of records before this place of the track were handed over; no more will come. */
+void sink_reached(struct sink *s, struct track *track, uint64_t offset, uint64_t line);
+void sink_ended(struct sink *s, struct track *track);
+
+/* The owner is not to be told any more, and lets go of it: what was not sent yet is dropped. */
+void sink_leave(struct sink *s, struct track *track);
+
+/* The next track that there is news of, for its source's commit: 1, and the caller lets go of it
+ * with track_drop; 0: none; -1.  On standard output "stored" is "written". */
+int sink_news(struct sink *s, struct track **track);
+
+/* Before which place of its files all events that `newest` and those before it know of have their
+ * final receipts; false when there is none. */
+bool sink_settled(const struct sink *s, const struct track *newest, struct place *place);
 
 /* Before each wait, and before a peer is told that its events are out. */
 int sink_flush(struct sink *s);
@@ -82,7 +107,7 @@ void sink_reload(struct sink *s);
 nfds_t sink_poll(struct sink *s, struct pollfd *fds, int *timeout_ms);
 
 /* After each wait: moves events and receipts, notices a closed output.  1 when something was
- * settled (the sources should look at their tracks), 0, or -1. */
+ * settled, 0, or -1. */
 int sink_run(struct sink *s);
 
 /* There is a command (and so receipts); it takes nothing now; it will never take anything again. */
@@ -93,10 +118,6 @@ bool sink_over(const struct sink *s);
 /* Events on their way; events that have no final receipt and that nobody is told to send again. */
 unsigned sink_pending(const struct sink *s);
 uint64_t sink_unstored(const struct sink *s);
-
-/* Before which place a source's events all have their final receipt, as far as some are on their
- * way; false when none is. */
-bool sink_oldest(const struct sink *s, size_t source, struct place *place);
 
 /* No more events will come: the command gets end of file after what is queued. */
 void sink_finish(struct sink *s);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
+
 #define HEAD_BYTES (64u << 10) /* of a file, for its format and header */
 
 extern const struct source source_file;
@@ -86,4 +88,13 @@ int source_resume(
         rc = stream_resume(stream, (struct slice){head, (size_t)n}, place, why);
     free(head);
     return rc;
+}
+
+void source_commit_place(
+    const struct source_env *env, const char *operand, const struct track *newest)
+{
+    struct place place;
+
+    if (env->checkpoint && sink_settled(env->sink, newest, &place))
+        checkpoint_set(env->checkpoint, operand, &place);
 }

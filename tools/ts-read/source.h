@@ -60,9 +60,30 @@ struct source {
     /* An orderly end is wanted: take nothing new, finish what is in hand, then be at the end. */
     void (*stop)(void *state);
 
-    /* How far everything is read that was handed to the sink; false: cannot be gone on from.  NULL
-     * where a source never can. */
-    bool (*place)(const void *state, struct place *place);
+    /*
+     * The back-channel: what became of the events of a track.  A source whose peer waits for an
+     * acknowledgement (a request, a message with a packet number, a page of a search) opens a track
+     * for each unit that is acknowledged as one,
+     *
+     *     t = track_new(TRACK_TELL, number, token);
+     *     stream = stream_open(pump, {.kind = STREAM_BODY, .track = t, …});
+     *
+     * feeds the stream to its end (stream_end), and is called back once, with the token, when
+     *
+     *     VERDICT_DONE      every event is safe: acknowledge
+     *     VERDICT_AGAIN     one is not, and will not be: the peer is to send the unit again
+     *     VERDICT_TOO_MANY  it can never be taken as one unit: refuse it
+     *
+     * and then lets go of the track with sink_leave.  Before that it may do so at any time (the
+     * peer has gone, its patience has ended): then it is not called.  A source of files
+     * (TRACK_REPORT, TRACK_REPEAT) is called with VERDICT_OPEN whenever its place may have moved,
+     * and hands it to the checkpoint: source_commit_place.  The reader calls between two runs,
+     * never from within another call of the source, so commit may do all that run may do.  NULL:
+     * the peers of this source hear nothing, and it has no place to go on from.
+     */
+    void (*commit)(void *state, void *token, enum verdict verdict);
+
+    bool checkpoint; /* --checkpoint: open goes on from checkpoint_find, commit moves it */
 
     void (*progress)(const void *state, struct source_progress *progress); /* may be NULL */
 
@@ -87,6 +108,10 @@ enum source_state source_state(enum stream_state state);
 /* Goes on in a file at a place that it matches: see stream_resume. */
 int source_resume(
     int fd, const char *name, struct stream *stream, const struct place *place, struct fault *why);
+
+/* For commit: the checkpoint moves to where all before is settled in the file of `newest`. */
+void source_commit_place(
+    const struct source_env *env, const char *operand, const struct track *newest);
 
 /* The last part of a path, and that without what follows its last dot. */
 void source_names(const char *path, char *name, char *stem, size_t room);

@@ -237,6 +237,51 @@ START_TEST(heads_come_in_pieces)
 }
 END_TEST
 
+START_TEST(what_a_head_says)
+{
+    struct slice text =
+        SLICE("PUT /e HTTP/1.1\r\nHost: x\r\nconnection: a\r\nConnection: b,\tClose \r\n"
+              "content-TYPE:\ttext/csv;x\r\nContent-Encoding: gzip\r\nce-id:\r\n\r\nbody");
+    struct slice name, value;
+    struct head head;
+    unsigned fields = 0;
+
+    ck_assert_int_eq(head_check(text, &head), 0);
+    ck_assert_int_eq(head.method, METHOD_PUT);
+    ck_assert(head.close && !head.old && !head.expects);
+    ck_assert(slice_is(head.target, "/e"));
+    ck_assert(slice_is(head.type, "text/csv;x"));
+    ck_assert(head_word(head.coding, "GZIP"));
+    ck_assert(!head.authorization.p);
+    while (head_field(&head.fields, &name, &value))
+        fields++;
+    ck_assert_uint_eq(fields, 6);
+    ck_assert(slice_is(name, "ce-id") && value.n == 0);
+}
+END_TEST
+
+/* Only HTTP/1.1 without a word against it goes on. */
+START_TEST(connections_that_end)
+{
+    static const struct {
+        const char *text;
+        bool close;
+    } rows[] = {
+        {HEAD "\r\n", false},
+        {HEAD "Connection: keep-alive\r\n\r\n", false},
+        {HEAD "Connection: closed\r\n\r\n", false},
+        {HEAD "Connection: close\r\nConnection: keep-alive\r\n\r\n", true},
+        {"POST / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true},
+    };
+    struct head head;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ck_assert_int_eq(head_check(slice_of(rows[i].text), &head), 0);
+        ck_assert_int_eq(head.close, rows[i].close);
+    }
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 static void add_tests(TCase *tc)
@@ -249,6 +294,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, loopback);
     tcase_add_loop_test(tc, heads_of_requests, 0, COUNT(heads));
     tcase_add_test(tc, heads_come_in_pieces);
+    tcase_add_test(tc, what_a_head_says);
+    tcase_add_test(tc, connections_that_end);
 }
 
 UNIT_MAIN("source", add_tests)

@@ -82,9 +82,9 @@ static void begin_stream(struct file *f, enum stream_kind kind)
     source_names(strcmp(f->name, "-") == 0 ? "stdin" : f->name, name, stem, sizeof name);
     place_identify(f->fd, &f->at);
     if (sink_receipts(f->env->sink)) {
-        f->track = track_new(TRACK_REPORT, f->number);
+        f->track = track_new(TRACK_REPORT, f->number, NULL);
         f->track->at = f->at;
-        f->track->before = before;
+        track_follow(f->track, before);
     }
     config.track = f->track;
     stream_close(f->stream);
@@ -206,14 +206,14 @@ static void file_stop(void *state)
     ((struct file *)state)->stopping = true;
 }
 
-static bool file_place(const void *state, struct place *place)
+static void file_commit(void *state, void *token, enum verdict verdict)
 {
     const struct file *f = state;
 
-    *place = f->at;
-    stream_place(f->stream, place);
-    track_settled(f->track, place);
-    return f->regular;
+    (void)token;
+    (void)verdict;
+    if (f->regular)
+        source_commit_place(f->env, f->name, f->track);
 }
 
 static void file_progress(const void *state, struct source_progress *progress)
@@ -235,7 +235,8 @@ const struct source source_file = {
     .run = file_run,
     .poll = file_poll,
     .stop = file_stop,
-    .place = file_place,
+    .commit = file_commit,
+    .checkpoint = true,
     .progress = file_progress,
     .close = file_close,
 };

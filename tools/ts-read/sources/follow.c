@@ -51,9 +51,7 @@ struct follow {
 static void leave_file(struct follow *f)
 {
     stream_close(f->stream);
-    track_drop(f->track);
     f->stream = NULL;
-    f->track = NULL;
     if (f->file_watch >= 0)
         inotify_rm_watch(f->notes, f->file_watch);
     f->file_watch = -1;
@@ -68,10 +66,13 @@ static void leave_file(struct follow *f)
 static void begin_stream(struct follow *f)
 {
     struct stream_config config = {.origin = f->name, .device = f->stem};
+    struct track *before = f->track;
 
     stream_close(f->stream);
-    track_drop(f->track);
-    f->track = sink_receipts(f->env->sink) ? track_new(TRACK_REPEAT, f->number) : NULL;
+    if (sink_receipts(f->env->sink)) {
+        f->track = track_new(TRACK_REPEAT, f->number, NULL);
+        track_follow(f->track, before);
+    }
     config.kind = STREAM_TAIL;
     config.track = f->track;
     f->stream = stream_open(f->env->pump, &config);
@@ -232,6 +233,7 @@ static void follow_close(void *state)
     if (!f)
         return;
     leave_file(f);
+    track_drop(f->track);
     rotation_free(f->rotation);
     if (f->notes >= 0)
         close(f->notes);
@@ -402,16 +404,14 @@ static void follow_stop(void *state)
     ((struct follow *)state)->stopping = true;
 }
 
-static bool follow_place(const void *state, struct place *place)
+static void follow_commit(void *state, void *token, enum verdict verdict)
 {
     const struct follow *f = state;
 
-    if (f->fd < 0 || f->fifo)
-        return false;
-    *place = f->at;
-    stream_place(f->stream, place);
-    track_settled(f->track, place);
-    return true;
+    (void)token;
+    (void)verdict;
+    if (!f->fifo)
+        source_commit_place(f->env, f->path, f->track);
 }
 
 const struct source source_follow = {
@@ -422,6 +422,7 @@ const struct source source_follow = {
     .run = follow_run,
     .poll = follow_poll,
     .stop = follow_stop,
-    .place = follow_place,
+    .commit = follow_commit,
+    .checkpoint = true,
     .close = follow_close,
 };

@@ -91,7 +91,7 @@ static void conn_new(struct tcp *t, const struct peer *peer)
     address_print(address, name);
     address_print_host(address, host);
     if (sink_receipts(t->env->sink))
-        c->track = config.track = track_new(TRACK_REPEAT, t->number);
+        c->track = config.track = track_new(TRACK_REPEAT, t->number, NULL);
     c->stream = stream_open(t->env->pump, &config);
     keep_alive(peer->fd);
     epoll_ctl(t->epoll, EPOLL_CTL_ADD, peer->fd, &event);
@@ -199,12 +199,8 @@ static bool accept_peers(struct tcp *t)
 
     if (listener_full(t->listener))
         make_place(t);
-    while (n++ < TURN && listener_accept(t->listener, &peer)) {
-        if (peer.allowed)
-            conn_new(t, &peer);
-        else
-            close(peer.fd);
-    }
+    while (n++ < TURN && listener_accept(t->listener, &peer))
+        conn_new(t, &peer);
     return n > TURN;
 }
 
