@@ -179,6 +179,7 @@ static int read_days(struct walk *w, struct fault *why)
     if (rc > 0) {
         remember(&w->device, sqlite_text(q, 1));
         remember(&w->day, sqlite_text(q, 2));
+        buf_char(&w->day, '\1'); /* the next is above it */
         sqlite3_reset(q);
     }
     w->ended = rc == 0;
