@@ -116,16 +116,16 @@ static const char *const sql[QUERIES] = {
     [Q_DAY_NEW] = "INSERT INTO day(device, day, received, duplicates, erased, serials, last_put)"
                   " VALUES(?1, ?2, 0, 0, 0, 0, 0)",
     [Q_DAY_ADD] = "UPDATE day SET received=received+?2, duplicates=duplicates+?3,"
-                  " serials=serials+?4, first_serial=min(ifnull(first_serial, ?5), ?5),"
-                  " last_serial=max(ifnull(last_serial, ?6), ?6), last_put=max(last_put, ?7)"
-                  " WHERE id=?1",
+                  " serials=serials+?4, first_serial=min(ifnull(first_serial, ?5),"
+                  " ifnull(?5, first_serial)), last_serial=max(ifnull(last_serial, ?6),"
+                  " ifnull(?6, last_serial)), last_put=max(last_put, ?7) WHERE id=?1",
     [Q_DAY_ERASED] = "UPDATE day SET erased=erased+1 WHERE id=?1",
     [Q_DAY_WEEK] = "WITH RECURSIVE d(x) AS (SELECT min(device) FROM day UNION ALL"
                    " SELECT (SELECT min(device) FROM day WHERE device>x) FROM d"
                    " WHERE x IS NOT NULL)"
                    " SELECT sum(received) FROM d CROSS JOIN day ON device=x AND day>?1 AND day<?2",
     [Q_DAYS] = "SELECT id, device, day, received, duplicates, erased, serials, first_serial,"
-               " last_serial, last_put FROM day WHERE (device, day)>(?1, ?2)"
+               " last_serial, last_put FROM day WHERE (device, day)>=(?1, ?2)"
                " AND device<=?3 AND day>=?4 AND day<=?5 ORDER BY device, day",
     [Q_AUDIT_ALL] = "SELECT e.seq, e.day, x.state FROM event e LEFT JOIN exception x USING(seq)"
                     " WHERE e.seq>?1 ORDER BY e.seq",
@@ -319,6 +319,7 @@ int sqlite_meta(struct sqlite *s, int64_t meta[METAS], struct fault *why)
         if (m < METAS)
             meta[m] = sqlite3_column_int64(q, 1);
     }
+    s->ambiguous = (uint64_t)meta[META_AMBIGUOUS];
     return rc;
 }
 
@@ -405,10 +406,8 @@ static void close_fd(int fd)
         close(fd);
 }
 
-static void sqlite_close(struct store *store)
+void sqlite_free(struct sqlite *s)
 {
-    struct sqlite *s = (struct sqlite *)store;
-
     if (s->db)
         sqlite_undo(s);
     for (unsigned q = 0; q < QUERIES; q++)
@@ -424,6 +423,11 @@ static void sqlite_close(struct store *store)
     free(s->given);
     free(s->path);
     free(s);
+}
+
+static void sqlite_close(struct store *store)
+{
+    sqlite_free((struct sqlite *)store);
 }
 
 /* Whoever looks whether a drain is at work has the lock for a moment: that is no drain. */
@@ -506,9 +510,8 @@ static int open_file(struct sqlite *s, bool make, struct fault *why)
         why, errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: cannot open the store", s->name);
 }
 
-static struct store *sqlite_open(const char *name, enum store_use use, struct fault *why)
+struct sqlite *sqlite_new(const char *name)
 {
-    static bool configured;
     struct sqlite *s = mem_alloc(sizeof *s);
     struct buf path = {0};
 
@@ -517,6 +520,14 @@ static struct store *sqlite_open(const char *name, enum store_use use, struct fa
     buf_printf(&path, "%s%s%c", *name == '/' ? "" : "./", name, '\0');
     s->path = path.data;
     s->name = *name == '/' ? s->path : s->path + 2;
+    return s;
+}
+
+static struct store *sqlite_open(const char *name, enum store_use use, struct fault *why)
+{
+    static bool configured;
+    struct sqlite *s = sqlite_new(name);
+
     if (!configured) {
         sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
         sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -527,7 +538,7 @@ static struct store *sqlite_open(const char *name, enum store_use use, struct fa
         ((use != STORE_DRAIN && use != STORE_FOLLOW && use != STORE_ERASE) ||
             lock_drain(s, why) == 0))
         return &s->base;
-    sqlite_close(&s->base);
+    sqlite_free(s);
     return NULL;
 }
 

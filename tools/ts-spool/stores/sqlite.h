@@ -157,6 +157,7 @@ struct sqlite {
     int64_t page_bytes;
     int64_t limit;      /* of store_limit, bytes; 0: none */
     int64_t failing[2]; /* since and status, as written */
+    uint64_t ambiguous; /* META_AMBIGUOUS, as last read */
     struct days days;
     int lock_fd, watch_fd;        /* -1: none */
     struct frontier now, written; /* written.settled: what table done holds */
@@ -178,6 +179,10 @@ int sqlite_execute(struct sqlite *s, const char *text, struct fault *why);
 
 /* The number that such a question has for an answer. */
 int sqlite_ask(struct sqlite *s, const char *question, int64_t *value, struct fault *why);
+
+/* A store of this name that is not open; and closes it. */
+struct sqlite *sqlite_new(const char *name);
+void sqlite_free(struct sqlite *s);
 
 /* SQLite's last error as a fault; -1. */
 int sqlite_fault(struct sqlite *s, struct fault *why);

@@ -189,6 +189,8 @@ static int page_row(struct page *page, const struct view *v, sqlite3_stmt *q)
 
     page->after = row.seq;
     row.state = sqlite_state(v, sqlite3_column_int(q, 4), row.seq);
+    if (row.state == STATE_WAITING && row.seq <= (uint64_t)v->meta[META_AMBIGUOUS])
+        row.ambiguous = true; /* fresh in a copy; others have it in their row */
     return page->states & STATE_BIT(row.state) ? page->row(page->arg, &row) : 0;
 }
 
@@ -286,7 +288,7 @@ static int retry(const struct changing *c, uint64_t seq, const struct known *k, 
         .state = EX_RETRY,
         .due_ms = c->now_ms,
         .attempts = k->attempts,
-        .ambiguous = k->ambiguous,
+        .ambiguous = k->state != 0 && k->ambiguous,
         .reason = SLICE("put back by hand")};
 
     if (k->due_ms == DUE_OUT)

@@ -357,6 +357,7 @@ static int put_behind(
     struct known fresh = {.there = true, .person = person};
     struct except x = {.seq = seq,
         .state = EX_DEFERRED,
+        .ambiguous = seq <= s->ambiguous,
         .reason = SLICE("behind an earlier event of the same person")};
 
     return sqlite_except(s, &x, &fresh, now_ms, why);
@@ -399,7 +400,9 @@ static int take_one(struct sqlite *s, struct exchange *x, const struct in_the_wa
     if (is || rc > 0)
         ranges_add(&s->now.settled, seq, seq);
     else
-        hand_out(s, x, &(struct handed){.token = seq, .line = sqlite_text(q, 2)},
+        hand_out(s, x,
+            &(struct handed){
+                .token = seq, .line = sqlite_text(q, 2), .ambiguous = seq <= s->ambiguous},
             flights_person(person));
     return 0;
 }

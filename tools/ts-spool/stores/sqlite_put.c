@@ -89,6 +89,7 @@ int sqlite_known(struct sqlite *s, uint64_t seq, struct known *k, struct fault *
     if (rc <= 0)
         return rc;
     sqlite_known_row(q, k);
+    k->ambiguous |= k->state == 0 && seq <= s->ambiguous;
     sqlite3_reset(q);
     return 0;
 }
