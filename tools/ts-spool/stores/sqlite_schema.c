@@ -151,10 +151,12 @@ static int make(struct sqlite *s, struct fault *why)
 {
     int rc;
 
-    if (must_be_new(s, why) < 0 || sqlite_begin(s, true, why) < 0)
+    if (sqlite_begin(s, true, why) < 0)
         return -1;
-    rc = recognise(s, why); /* another one may have been faster */
-    if (rc < 0 || (rc == 0 && sqlite_make_tables(s, why) < 0) || sqlite_commit(s, why) < 0)
+    rc = recognise(s, why); /* another one may have been faster: then there is company already */
+    if (rc == 0 && (must_be_new(s, why) < 0 || sqlite_make_tables(s, why) < 0))
+        return -1;
+    if (rc < 0 || sqlite_commit(s, why) < 0)
         return -1;
     sqlite_sync_folder(s->path); /* SQLite has done it for the journal: this is for the store */
     return 0;
