@@ -266,15 +266,15 @@ broken_disk() {
         return
     }
     events 401 410 >&8
-    wait_for 10 gone $put
-    wait $put
+    wait_for 10 gone "$put"
+    wait "$put"
     like "$?" '^7[34]$' "disk with $how: put ends"
     is "$(wc -l <receipts)" 400 "without a receipt for what it cannot keep"
     due like "$(<put.err)" "^ts-spool: $folder/q.db.*: cannot (write|make): (Read-only file system|Input/output error)" \
         "and says why: $(<put.err)"
     exec 8>&-
-    wait_for 10 gone $drain
-    wait $drain
+    wait_for 10 gone "$drain"
+    wait "$drain"
     like "$?" '^7[34]$' "the drain, which cannot settle, ends"
     like "$(<drain.err)" "$folder/q.db" "and says why: $(tail -n 1 drain.err)"
     umount "$folder"
@@ -325,20 +325,20 @@ taken_away() {
         wait_for 10 lines arrived 30
         is "$(wc -l <receipts) $(unmarked arrived)" "30 0" "$how: they go on"
         exec 8>&-
-        wait $put
+        wait "$put"
         is "$?$(<put.err)" 0 "$how: put ends in order"
-        stop $drain
+        stop "$drain"
         is "$?$(<drain.err)" 0 "$how: drain too"
         return
     fi
-    wait_for 10 gone $put
-    wait $put
+    wait_for 10 gone "$put"
+    wait "$put"
     due is "$?" "$wanted" "$how: put ends"
     is "$(wc -l <receipts)" 20 "$how: and gives no receipt"
     due like "$(<put.err)" 'away/q.db: was moved or deleted while it was in use' "says why"
     exec 8>&-
-    wait_for 10 gone $drain
-    wait $drain
+    wait_for 10 gone "$drain"
+    wait "$drain"
     is "$?" "$wanted" "$how: the drain ends"
     like "$(<drain.err)" 'away/q.db: was moved or deleted while it was in use' "says why"
 }

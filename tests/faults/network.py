@@ -21,6 +21,7 @@ import os
 import random
 import signal
 import socket
+import socketserver
 import struct
 import sys
 import threading
@@ -92,6 +93,8 @@ class Device(threading.Thread):
             with run.lock:
                 run.answers[str(status)] += 1
                 run.longest_s = max(run.longest_s, took)
+            if run.tries >= 0:
+                append(run.tries, "%s %.3f\n" % (status, took))
             if status == 200:
                 run.told(events)
                 return
@@ -115,6 +118,7 @@ class Devices:
         self.answers, self.longest_s, self.count = collections.Counter(), 0.0, 0
         self.end = None
         self.fd = ledger_open(args.ledger)
+        self.tries = ledger_open(args.tries) if args.tries else -1
         self.threads = [Device("%s%d" % (args.name, i), self) for i in range(args.devices)]
 
     def start(self):
@@ -146,6 +150,7 @@ class Devices:
 def devices_options(parser):
     parser.add_argument("--url", required=True)
     parser.add_argument("--ledger", required=True)
+    parser.add_argument("--tries", help="a line for each request: what came of it, seconds")
     parser.add_argument("--name", default="DEV")
     parser.add_argument("--devices", type=int, default=8)
     parser.add_argument("--persons", type=int, default=5, help="of each device")
@@ -202,6 +207,7 @@ def refused(args, event):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1                   # a reply is one piece
 
     def log_message(self, *_):      # pylint: disable=arguments-differ
         pass
@@ -215,6 +221,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(*header)
         if self.server.dying:       # kill -9 in the middle of this reply
             self.wfile.write(b"".join(self._headers_buffer)[:40])
+            self.wfile.flush()
             os.kill(os.getpid(), signal.SIGKILL)
         self.end_headers()
         self.wfile.write(body)
@@ -260,6 +267,9 @@ class Receiver(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     dying = False
+
+    def server_bind(self):
+        socketserver.TCPServer.server_bind(self)    # without a look at the DNS
 
     def handle_error(self, *_):     # pylint: disable=arguments-differ
         pass
