@@ -247,7 +247,7 @@ struct event_reader {
     void *pool; /* what yyjson allocates from: bounds the memory of one line */
     size_t pool_bytes;
     yyjson_alc alc;
-    struct event_member member[EVENT_MEMBERS_MAX];
+    struct event_member member[EVENT_OTHERS_MAX + EVENT_FIELDS];
 };
 
 struct event_reader *event_reader_new(void)
@@ -318,12 +318,10 @@ static uint32_t value_end(struct slice line, size_t from)
 
 static int index_members(struct event_reader *r, struct event *e, struct fault *why)
 {
-    size_t max = yyjson_obj_size(e->root), i;
+    size_t max = yyjson_obj_size(e->root), others = 0, i;
     yyjson_val *key, *val;
     struct event_member *m = r->member;
 
-    if (max > EVENT_MEMBERS_MAX)
-        return fault_set(why, EX_DATAERR, "more than %d fields", EVENT_MEMBERS_MAX);
     yyjson_obj_foreach(e->root, i, max, key, val)
     {
         const char *text = unsafe_yyjson_get_str(key);
@@ -331,6 +329,8 @@ static int index_members(struct event_reader *r, struct event *e, struct fault *
 
         m->start = (uint32_t)start;
         m->field = find_field(text, n);
+        if (m->field == EVENT_FIELDS && ++others > EVENT_OTHERS_MAX)
+            return fault_set(why, EX_DATAERR, "more than %d unknown fields", EVENT_OTHERS_MAX);
         /* A quote in a key stands behind a backslash, and our keys have neither: what is a quote at
            the key's length is its end.  Other keys are walked through. */
         after = start + 1 + n;

@@ -97,7 +97,9 @@ void draft_print(struct buf *out, const struct draft *d);
 
 /* ---- parsed lines ---- */
 
-#define EVENT_MEMBERS_MAX 512 /* top-level members of one event */
+/* Top-level members of one event beside those of enum event_field: who adds or removes one of ours
+   never makes a line that the next program refuses. */
+#define EVENT_OTHERS_MAX 512
 
 struct event_member {
     uint32_t start; /* offset in the line of the key's opening quote */
