@@ -4,11 +4,14 @@
 
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "stop.h"
+
+#define WHAT_BYTES 400 /* of the options, in the record */
 
 struct changing {
     const struct change_job *job;
@@ -49,30 +52,123 @@ static void print_who(struct buf *out)
     buf_char(out, '\0');
 }
 
-int64_t change_events(const struct change_job *job, const char *store, struct fault *why)
+static int change_page(struct changing *c, struct store *s, struct page *page,
+    struct action *action, struct fault *why)
 {
+    c->count = 0;
+    if (store_page(s, page, why) < 0)
+        return -1;
+    if (c->count == 0)
+        return 0;
+    if (!c->job->dry_run)
+        return store_change(s, action, c->seq, c->count, clock_now_ms(), why);
+    action->count += (int64_t)c->count;
+    return 0;
+}
+
+/* How many events were changed; -1. */
+static int64_t change_events(
+    const struct change_job *job, const char *store, const char *what, struct fault *why)
+{
+    const struct selection *selection = &job->selection;
     struct changing c = {.job = job};
     struct buf who = {0};
-    struct page page = select_page(&job->selection);
-    struct action action = {
-        .change = job->change, .states = page.states, .what = job->what, .reason = job->reason};
-    struct store *s = store_open(store, job->use, why);
+    struct action action = {.change = job->change,
+        .states = select_states(selection),
+        .what = what,
+        .reason = job->reason};
+    struct store *s = store_open(store, job->dry_run ? STORE_READ : job->use, why);
     int rc = s ? 0 : -1;
 
     print_who(&who);
     action.who = who.data;
     c.parser = event_reader_new();
-    page.row = take_row;
-    page.arg = &c;
-    while (rc == 0 && !page.ended && !stop_requested()) {
-        c.count = 0;
-        rc = store_page(s, &page, why);
-        if (rc == 0 && c.count > 0)
-            rc = store_change(s, &action, c.seq, c.count, clock_now_ms(), why);
+    for (size_t n = 0; rc == 0 && n < select_pages(selection); n++) {
+        struct page page = select_page(selection, n);
+
+        page.row = take_row;
+        page.arg = &c;
+        while (rc == 0 && !page.ended && !stop_requested())
+            rc = change_page(&c, s, &page, &action, why);
     }
     store_close(s);
     event_reader_free(c.parser);
     buf_free(&who);
     free(c.seq);
     return rc < 0 ? -1 : action.count;
+}
+
+/* ---- the command ---- */
+
+struct changing_options {
+    const struct program *program;
+    struct change_job *job;
+    struct buf what; /* for the record: the options */
+};
+
+/* The record keeps what was asked for, but not whom: a person may have been erased by it. */
+static void note_option(struct changing_options *o, const struct option_value *v)
+{
+    const struct option_spec *spec = o->program->options;
+
+    while (spec->code != 0 && spec->code != v->code)
+        spec++;
+    if (v->code == CHANGE_REASON || !spec->name || o->what.len > WHAT_BYTES)
+        return;
+    buf_printf(&o->what, " --%s", spec->name);
+    if (v->arg && v->code != SELECT_PERSON)
+        buf_printf(&o->what, " %.*s", WHAT_BYTES / 2, v->arg);
+}
+
+static int set_option(void *arg, const struct option_value *v, struct fault *why)
+{
+    struct changing_options *o = arg;
+    int rc = select_option(&o->job->selection, v, why);
+
+    note_option(o, v);
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    switch (v->code) {
+    case CHANGE_REASON:
+        o->job->reason = v->arg;
+        return 0;
+    case 'n':
+        o->job->dry_run = true;
+        return 0;
+    default:
+        return o->job->set(o->job, v, why);
+    }
+}
+
+static void say(const struct change_job *job, const char *name, int64_t count)
+{
+    const char *events = count == 1 ? "event" : "events";
+    const char *remark = count == 0 ? job->none : job->remark;
+
+    printf("%s: %lld %s%s%s\n", name, (long long)count, events,
+        job->dry_run ? " at most would be changed" : "", remark ? remark : "");
+}
+
+int change_run(
+    const struct program *program, int argc, char **argv, struct change_job *job, struct fault *why)
+{
+    struct changing_options o = {.program = program, .job = job};
+    const char *name = strchr(program->name, ' ') + 1, *store = NULL;
+    int first, rc;
+    int64_t count = -1;
+
+    buf_text(&o.what, name);
+    rc = command_options(program, argc, argv, set_option, &o, &first, why);
+    buf_char(&o.what, '\0');
+    if (rc == 0)
+        store = command_store(program, argc, argv, first, why);
+    if (store && job->check(job, program, why) == 0)
+        count = change_events(job, store, o.what.data, why);
+    if (count >= 0)
+        say(job, name, count);
+    buf_free(&o.what);
+    free(job->selection.ids);
+    if (rc != 0)
+        return rc;
+    return count < 0 ? -1 : 0;
 }

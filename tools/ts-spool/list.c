@@ -2,8 +2,9 @@
 /* ts-spool list: the events of a store as NDJSON, as CSV, or counted. */
 #include <stdlib.h>
 
+#include "clock.h"
 #include "json.h"
-#include "msg.h"
+#include "print.h"
 #include "select.h"
 #include "spool.h"
 #include "stop.h"
@@ -24,10 +25,11 @@ static const struct option_spec options[] = {
     {0},
 };
 
+struct key;
+
 struct list {
     struct selection selection;
-    struct slice (*by)(const struct event *e, const struct row *row);
-    const char *by_name;
+    const struct key *by; /* NULL: events are listed, not counted */
     bool csv;
     struct event_reader *parser;
     struct buf scratch;
@@ -37,12 +39,16 @@ struct list {
 
 /* ---- keys to count by ---- */
 
+/* Whoever it is, also where the clock was not set: there event_person tells nobody. */
 static struct slice by_person(const struct event *e, const struct row *row)
 {
-    struct slice person = event_person(e);
+    static const enum event_field fields[] = {EV_EMPLOYEE_ID, EV_PERSON_ID, EV_CARD_NO};
+    struct slice text = SLICE_NONE;
 
     (void)row;
-    return person.p ? person : SLICE("");
+    for (size_t i = 0; i < sizeof fields / sizeof *fields && text.n == 0; i++)
+        text = event_str(e, fields[i]);
+    return text.p ? text : SLICE("");
 }
 
 static struct slice by_device(const struct event *e, const struct row *row)
@@ -72,39 +78,61 @@ static struct slice by_day(const struct event *e, const struct row *row)
     return time.p ? time : SLICE("");
 }
 
+/* What a row of counts tells beside them. */
+enum { TELL_TIMES = 1, TELL_WHO = 2 };
+
+static const struct key {
+    const char *name;
+    struct slice (*of)(const struct event *e, const struct row *row);
+    unsigned tell;
+} keys[] = {
+    {"person", by_person, TELL_TIMES | TELL_WHO},
+    {"device", by_device, TELL_TIMES},
+    {"reason", by_reason, 0},
+    {"day", by_day, 0},
+};
+
 static int set_by(struct list *l, const char *name, struct fault *why)
 {
-    static const struct {
-        const char *name;
-        struct slice (*by)(const struct event *e, const struct row *row);
-    } keys[] = {
-        {"person", by_person}, {"device", by_device}, {"reason", by_reason}, {"day", by_day}};
-
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(name, keys[i].name) == 0) {
-            l->by = keys[i].by;
-            l->by_name = name;
+            l->by = &keys[i];
             return 0;
         }
     return fault_set(why, EX_USAGE, "--by %s: must be person, device, reason or day", name);
 }
 
-/* ---- forms ---- */
-
-static void print_member(struct buf *out, const char *key, struct slice text)
+/* The roster's columns with a name in their name: "Ada Example". */
+static struct slice hr_name(struct buf *text, const struct event *e)
 {
-    buf_printf(out, ",\"%s\":", key);
-    json_str(out, text);
+    yyjson_val *hr = e->field[EV_HR], *key, *value;
+    yyjson_obj_iter column;
+
+    text->len = 0;
+    if (!yyjson_is_obj(hr))
+        return SLICE_NONE;
+    yyjson_obj_iter_init(hr, &column);
+    while ((key = yyjson_obj_iter_next(&column))) {
+        value = yyjson_obj_iter_get_val(key);
+        if (!yyjson_is_str(value) || !strcasestr(yyjson_get_str(key), "name"))
+            continue;
+        if (text->len > 0)
+            buf_char(text, ' ');
+        buf_add(text, yyjson_get_str(value), yyjson_get_len(value));
+    }
+    return text->len > 0 ? buf_all(text) : SLICE_NONE;
 }
+
+/* ---- forms ---- */
 
 /* The event, with what the store knows in place of members of these names. */
 static void print_event(struct list *l, const struct event *e, const struct row *row)
 {
-    static const struct slice ours[] = {{"state", 5}, {"reason", 6}};
+    static const struct slice ours[] = {{"state", 5}, {"reason", 6}, {"stored_at", 9}};
     struct buf *out = &l->out.buf, attempts = {0};
     struct draft d = {0};
 
-    event_drop(e, ours, 2);
+    event_drop(e, ours, 3);
     json_int(&attempts, row->attempts);
     if (row->attempts > 0)
         draft_json(&d, EV_ATTEMPTS, buf_all(&attempts));
@@ -112,33 +140,12 @@ static void print_event(struct list *l, const struct event *e, const struct row 
         draft_json(&d, EV_AMBIGUOUS, SLICE("true"));
     event_write(out, e, &d);
     out->len--; /* the closing brace; an event has a member at least: its id */
-    print_member(out, "state", slice_of(state_name(row->state)));
+    print_str(out, "state", slice_of(state_name(row->state)));
     if (row->reason.p)
-        print_member(out, "reason", row->reason);
+        print_str(out, "reason", row->reason);
+    print_moment(out, "stored_at", row->put_ms);
     buf_lit(out, "}\n");
     buf_free(&attempts);
-}
-
-/* A cell that begins like a formula gets a quote before it, also behind a leading blank; what moves
-   a terminal's cursor, or hides text, is spelled out. */
-static void print_cell(struct buf *out, struct slice text)
-{
-    struct buf plain = {0};
-    size_t blank = 0;
-
-    msg_escape(&plain, text);
-    while (blank < plain.len && plain.data[blank] == ' ')
-        blank++;
-    buf_char(out, '"');
-    if (blank < plain.len && memchr("=+-@", plain.data[blank], 4))
-        buf_char(out, '\'');
-    for (size_t i = 0; i < plain.len; i++) {
-        if (plain.data[i] == '"')
-            buf_char(out, '"');
-        buf_char(out, plain.data[i]);
-    }
-    buf_char(out, '"');
-    buf_free(&plain);
 }
 
 static const enum event_field columns[] = {EV_EVENT_ID, EV_TIME, EV_LOCAL_TIME, EV_DEVICE_ID,
@@ -150,7 +157,7 @@ static void print_csv_head(struct buf *out)
 {
     for (size_t i = 0; i < COLUMNS; i++)
         buf_printf(out, "%s,", event_key(columns[i]));
-    buf_lit(out, "state,reason,attempts\r\n");
+    buf_lit(out, "name,state,reason,attempts,stored_at\r\n");
 }
 
 static void print_csv_row(struct list *l, const struct event *e, const struct row *row)
@@ -161,38 +168,117 @@ static void print_csv_row(struct list *l, const struct event *e, const struct ro
         print_cell(out, event_str(e, columns[i]));
         buf_char(out, ',');
     }
+    print_cell(out, hr_name(&l->scratch, e));
+    buf_char(out, ',');
     print_cell(out, slice_of(state_name(row->state)));
     buf_char(out, ',');
     print_cell(out, row->reason);
-    buf_printf(out, ",%u\r\n", row->attempts);
+    buf_printf(out, ",%u,", row->attempts);
+    print_utc(out, row->put_ms);
+    buf_lit(out, "\r\n");
+}
+
+/* ---- counts ---- */
+
+static void count(struct list *l, const struct event *e, const struct row *row)
+{
+    struct tally_seen seen = {.time = event_str(e, EV_LOCAL_TIME), .reason = row->reason};
+
+    if (!seen.time.p)
+        seen.time = event_str(e, EV_TIME);
+    if (l->by->tell & TELL_WHO) {
+        seen.name = hr_name(&l->scratch, e);
+        seen.device = event_str(e, EV_DEVICE_ID);
+    }
+    tally_count(l->tally, l->by->of(e, row), row->state, l->by->tell ? &seen : NULL);
+}
+
+static struct slice key_of(const struct tally_row *row)
+{
+    return row->key.p ? row->key : SLICE("(others)");
+}
+
+/* "D1", or "D1 and others". */
+static struct slice with_more(struct buf *scratch, struct slice text, bool more)
+{
+    if (!more)
+        return text;
+    scratch->len = 0;
+    buf_slice(scratch, text);
+    buf_lit(scratch, " and others");
+    return buf_all(scratch);
+}
+
+static void tally_csv_head(struct list *l)
+{
+    struct buf *out = &l->out.buf;
+
+    buf_printf(out, "%s%s,events,waiting,held,dead,skipped,delivered%s%s\r\n", l->by->name,
+        l->by->tell & TELL_WHO ? ",name,device" : "", l->by->tell & TELL_TIMES ? ",first,last" : "",
+        l->by->tell & TELL_WHO ? ",reason" : "");
+}
+
+static void tally_csv_row(struct list *l, const struct tally_row *row)
+{
+    struct buf *out = &l->out.buf;
+
+    print_cell(out, key_of(row));
+    if (l->by->tell & TELL_WHO) {
+        buf_char(out, ',');
+        print_cell(out, row->name);
+        buf_char(out, ',');
+        print_cell(out, with_more(&l->scratch, row->device, row->more_devices));
+    }
+    buf_printf(out, ",%llu", (unsigned long long)row->all);
+    for (int i = 0; i < STATES; i++)
+        buf_printf(out, ",%llu", (unsigned long long)row->in[i]);
+    if (l->by->tell & TELL_TIMES) {
+        buf_char(out, ',');
+        print_cell(out, row->first);
+        buf_char(out, ',');
+        print_cell(out, row->last);
+    }
+    if (l->by->tell & TELL_WHO) {
+        buf_char(out, ',');
+        print_cell(out, with_more(&l->scratch, row->reason, row->more_reasons));
+    }
+    buf_lit(out, "\r\n");
+}
+
+static void print_known(struct buf *out, const char *key, struct slice text)
+{
+    if (text.p)
+        print_str(out, key, text);
+}
+
+static void tally_json_row(struct list *l, const struct tally_row *row)
+{
+    struct buf *out = &l->out.buf;
+
+    buf_char(out, '{');
+    print_str(out, l->by->name, key_of(row));
+    print_known(out, "name", row->name);
+    print_known(out, "device", with_more(&l->scratch, row->device, row->more_devices));
+    print_int(out, "events", (int64_t)row->all);
+    for (int i = 0; i < STATES; i++)
+        if (row->in[i] > 0)
+            print_int(out, state_name((enum state)i), (int64_t)row->in[i]);
+    print_known(out, "first", row->first);
+    print_known(out, "last", row->last);
+    if (l->by->tell & TELL_WHO)
+        print_known(out, "reason", with_more(&l->scratch, row->reason, row->more_reasons));
+    buf_lit(out, "}\n");
 }
 
 static int print_tally(struct list *l, struct fault *why)
 {
-    struct buf *out = &l->out.buf;
     struct tally_row row;
     size_t n = 0;
 
     if (l->csv)
-        buf_printf(out, "%s,events,waiting,held,dead,skipped,delivered\r\n", l->by_name);
+        tally_csv_head(l);
     while (tally_next(l->tally, &n, &row)) {
-        struct slice key = row.key.p ? row.key : SLICE("(others)");
-
-        if (l->csv) {
-            print_cell(out, key);
-            buf_printf(out, ",%llu", (unsigned long long)row.all);
-        } else {
-            buf_printf(out, "{\"%s\":", l->by_name);
-            json_str(out, key);
-            buf_printf(out, ",\"events\":%llu", (unsigned long long)row.all);
-        }
-        for (int i = 0; i < STATES; i++)
-            if (l->csv)
-                buf_printf(out, ",%llu", (unsigned long long)row.in[i]);
-            else if (row.in[i] > 0)
-                buf_printf(
-                    out, ",\"%s\":%llu", state_name((enum state)i), (unsigned long long)row.in[i]);
-        buf_text(out, l->csv ? "\r\n" : "}\n");
+        (l->csv ? tally_csv_row : tally_json_row)(l, &row);
         if (line_written(&l->out, why) < 0)
             return -1;
     }
@@ -210,7 +296,7 @@ static int take_row(void *arg, const struct row *row)
     if (event_read(l->parser, row->line, &e, &why) < 0 || !select_match(&l->selection, &e))
         return 0;
     if (l->tally)
-        tally_count(l->tally, l->by(&e, row), row->state);
+        count(l, &e, row);
     else if (l->csv)
         print_csv_row(l, &e, row);
     else
@@ -220,15 +306,17 @@ static int take_row(void *arg, const struct row *row)
 
 static int list(struct list *l, struct store *s, struct fault *why)
 {
-    struct page page = select_page(&l->selection);
-
-    page.row = take_row;
-    page.arg = l;
     if (l->csv && !l->tally)
         print_csv_head(&l->out.buf);
-    while (!page.ended && !stop_requested())
-        if (store_page(s, &page, why) < 0 || line_written(&l->out, why) < 0)
-            return -1;
+    for (size_t n = 0; n < select_pages(&l->selection); n++) {
+        struct page page = select_page(&l->selection, n);
+
+        page.row = take_row;
+        page.arg = l;
+        while (!page.ended && !stop_requested())
+            if (store_page(s, &page, why) < 0 || line_written(&l->out, why) < 0)
+                return -1;
+    }
     if (l->tally && print_tally(l, why) < 0)
         return -1;
     return line_close(&l->out, why);
@@ -267,7 +355,9 @@ static int run(const struct program *program, int argc, char **argv, struct faul
     rc = list(&l, s, why);
     line_writer_free(&l.out);
     tally_free(l.tally);
+    buf_free(&l.scratch);
     event_reader_free(l.parser);
+    free(l.selection.ids);
     store_close(s);
     return rc;
 }

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ts-spool retry and ts-spool skip: events that somebody decided about. */
-#include <stdio.h>
-
 #include "change.h"
-#include "spool.h"
-
-enum { OPT_REASON = OPTION_LONG };
 
 static const struct option_spec retry_options[] = {
     SELECT_STATE_OPTION(SELECT_HELD, "held"),
@@ -14,7 +9,7 @@ static const struct option_spec retry_options[] = {
     SELECT_STATE_OPTION(SELECT_SKIPPED, "skipped"),
     SELECT_STATE_OPTION(SELECT_DELIVERED, "delivered"),
     SELECT_OPTIONS,
-    {OPT_REASON, "reason", "TEXT", "why, for the record"},
+    CHANGE_OPTIONS,
     OPTION_HELP,
     {0},
 };
@@ -24,72 +19,59 @@ static const struct option_spec skip_options[] = {
     SELECT_STATE_OPTION(SELECT_DEAD, "dead"),
     SELECT_STATE_OPTION(SELECT_WAITING, "waiting"),
     SELECT_OPTIONS,
-    {OPT_REASON, "reason", "TEXT", "why, for the record and for the events"},
+    CHANGE_OPTIONS,
     OPTION_HELP,
     {0},
 };
 
-static int set_option(void *arg, const struct option_value *v, struct fault *why)
+static int check_which(struct change_job *job, const struct program *program, struct fault *why)
 {
-    struct change_job *job = arg;
-    int rc = select_option(&job->selection, v, why);
+    struct selection *s = &job->selection;
 
-    if (rc != 0)
-        return rc < 0 ? -1 : 0;
-    job->reason = v->arg;
+    if (!s->states && !select_narrow(s))
+        return fault_set(why, EX_USAGE, "which events? try %s --help", program->name);
+    if (!s->states) {
+        s->states = STATE_BIT(STATE_HELD) | STATE_BIT(STATE_DEAD);
+        job->none = "; no held or dead ones are meant: --waiting, --skipped and --delivered name "
+                    "others";
+    }
     return 0;
 }
 
-static int check_retry(const struct change_job *job, struct fault *why)
+static int check_retry(struct change_job *job, const struct program *program, struct fault *why)
 {
     const struct selection *s = &job->selection;
 
-    if (s->states & STATE_BIT(STATE_DELIVERED) && (!select_narrow(s) || !job->reason))
+    if (s->states & STATE_BIT(STATE_DELIVERED) &&
+        (!select_narrow(s) || (!job->reason && !job->dry_run)))
         return fault_set(why, EX_USAGE,
             "--delivered sends events again: say which (--id, --device, --since …) and --reason");
-    return 0;
+    return check_which(job, program, why);
 }
 
-static int check_skip(const struct change_job *job, struct fault *why)
+static int check_skip(struct change_job *job, const struct program *program, struct fault *why)
 {
-    return job->reason ? 0 : fault_set(why, EX_USAGE, "--reason TEXT is needed");
-}
-
-static int run(const struct program *program, int argc, char **argv, struct change_job *job,
-    int (*check)(const struct change_job *job, struct fault *why), struct fault *why)
-{
-    int first, rc = command_options(program, argc, argv, set_option, job, &first, why);
-    const char *name;
-    int64_t count;
-
-    if (rc != 0)
-        return rc;
-    name = command_store(program, argc, argv, first, why);
-    if (!name || check(job, why) < 0)
+    if (!job->reason && !job->dry_run)
+        return fault_set(why, EX_USAGE, "--reason TEXT is needed");
+    if (check_which(job, program, why) < 0)
         return -1;
-    if (!job->selection.states && !select_narrow(&job->selection))
-        return fault_set(why, EX_USAGE, "which events? try %s --help", program->name);
-    if (!job->selection.states)
-        job->selection.states = STATE_BIT(STATE_HELD) | STATE_BIT(STATE_DEAD);
-    count = change_events(job, name, why);
-    if (count < 0)
-        return -1;
-    printf("%s: %lld %s\n", job->what, (long long)count, count == 1 ? "event" : "events");
+    if (job->none)
+        job->none = "; no held or dead ones are meant: --waiting names others";
     return 0;
 }
 
 static int run_retry(const struct program *program, int argc, char **argv, struct fault *why)
 {
-    struct change_job job = {.change = CHANGE_RETRY, .use = STORE_CHANGE, .what = "retry"};
+    struct change_job job = {.change = CHANGE_RETRY, .use = STORE_CHANGE, .check = check_retry};
 
-    return run(program, argc, argv, &job, check_retry, why);
+    return change_run(program, argc, argv, &job, why);
 }
 
 static int run_skip(const struct program *program, int argc, char **argv, struct fault *why)
 {
-    struct change_job job = {.change = CHANGE_SKIP, .use = STORE_CHANGE, .what = "skip"};
+    struct change_job job = {.change = CHANGE_SKIP, .use = STORE_CHANGE, .check = check_skip};
 
-    return run(program, argc, argv, &job, check_skip, why);
+    return change_run(program, argc, argv, &job, why);
 }
 
 const struct command command_retry = {

@@ -2,6 +2,17 @@
 /* Selections: states are chosen by the store, the rest by looking at the event. */
 #include "select.h"
 
+static void add_id(struct selection *s, struct slice text)
+{
+    struct identity *id;
+
+    s->ids = mem_resize(s->ids, (s->id_count + 1) * sizeof *s->ids);
+    id = &s->ids[s->id_count++];
+    /* As at put: an id of another form is told by its hash. */
+    if (!identity_parse(text, id))
+        identity_of_bytes(id, text, NULL);
+}
+
 int select_option(struct selection *s, const struct option_value *v, struct fault *why)
 {
     struct slice text = slice_of(v->arg);
@@ -29,10 +40,7 @@ int select_option(struct selection *s, const struct option_value *v, struct faul
         s->person = text;
         return 1;
     case SELECT_ID:
-        s->by_id = true;
-        /* As at put: an id of another form is told by its hash. */
-        if (!identity_parse(text, &s->id))
-            identity_of_bytes(&s->id, text, NULL);
+        add_id(s, text);
         return 1;
     default:
         return 0;
@@ -41,7 +49,7 @@ int select_option(struct selection *s, const struct option_value *v, struct faul
 
 bool select_narrow(const struct selection *s)
 {
-    return s->since.set || s->until.set || s->device.p || s->person.p || s->by_id;
+    return s->since.set || s->until.set || s->device.p || s->person.p || s->id_count > 0;
 }
 
 static bool is_person(const struct selection *s, const struct event *e)
@@ -65,8 +73,17 @@ bool select_match(const struct selection *s, const struct event *e)
     return !s->person.p || is_person(s, e);
 }
 
-struct page select_page(const struct selection *s)
+unsigned select_states(const struct selection *s)
 {
-    return (struct page){
-        .states = s->states ? s->states : STATES_ALL, .id = s->by_id ? &s->id : NULL};
+    return s->states ? s->states : STATES_ALL;
+}
+
+size_t select_pages(const struct selection *s)
+{
+    return s->id_count > 0 ? s->id_count : 1;
+}
+
+struct page select_page(const struct selection *s, size_t n)
+{
+    return (struct page){.states = select_states(s), .id = s->id_count > 0 ? &s->ids[n] : NULL};
 }

@@ -31,15 +31,15 @@ enum {
         {SELECT_DEVICE, "device", "ID", "of this device"},                                         \
         {SELECT_PERSON, "person", "ID", "of this employee_id, person_id or card_no"},              \
     {                                                                                              \
-        SELECT_ID, "id", "ID", "the event with this event_id"                                      \
+        SELECT_ID, "id", "ID", "the event with this event_id; several times"                       \
     }
 
 struct selection {
     unsigned states; /* 0: none were named */
     struct when since, until;
     struct slice device, person;
-    bool by_id;
-    struct identity id;
+    struct identity *ids; /* owned; the events meant, none: all */
+    size_t id_count;
 };
 
 /* 1: the option was one of these; 0: it is not; -1. */
@@ -51,7 +51,11 @@ bool select_narrow(const struct selection *s);
 /* Whether an event whose state fits is meant. */
 bool select_match(const struct selection *s, const struct event *e);
 
-/* The page to start with. */
-struct page select_page(const struct selection *s);
+/* STATE_BITs of the states meant. */
+unsigned select_states(const struct selection *s);
+
+/* How many pages there are to start with, and the n-th. */
+size_t select_pages(const struct selection *s);
+struct page select_page(const struct selection *s, size_t n);
 
 #endif
