@@ -28,16 +28,20 @@ LIBS_common    := -lyyjson -luuid
 LIBS_ts-read   := -lz
 LIBS_ts-enrich := -lcrypto
 LIBS_ts-send   := -lcurl -lz
-LIBS_ts-spool  := -lsqlite3
+# The shared store is built where libpq is; LIBPQ= leaves it out.
+LIBPQ   ?= $(shell pkg-config --exists libpq 2>/dev/null && echo yes)
+CPPFLAGS_tools/ts-spool := $(if $(LIBPQ),-DTS_POSTGRESQL $(shell pkg-config --cflags libpq 2>/dev/null))
+WITHOUT := $(if $(LIBPQ),,tools/ts-spool/stores/postgresql%)
+LIBS_ts-spool  := -lsqlite3 $(if $(LIBPQ),-lpq)
 LIBS_check     := $(shell pkg-config --libs check 2>/dev/null)
 
-objs = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
+objs = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c $(WITHOUT),$(wildcard $(1))))
 
 all: $(TOOLS:%=$(B)/%)
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(BUILD_C) $(if $(filter tools/%,$<),-Itools/$(word 2,$(subst /, ,$<))) \
+	$(BUILD_C) $(if $(filter tools/%,$<),-Itools/$(word 2,$(subst /, ,$<)) $(CPPFLAGS_tools/$(word 2,$(subst /, ,$<)))) \
 	    $(if $(filter tests/unit/ts-% tests/fuzz/ts-%,$<),-Itools/$(word 3,$(subst /, ,$<))) -c -o $@ $<
 
 $(B)/common.a: $(call objs,common/*.c)

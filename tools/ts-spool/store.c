@@ -17,16 +17,26 @@ const char *state_name(enum state state)
     return names[state];
 }
 
+static struct store *open_shared(const char *url, enum store_use use, struct fault *why)
+{
+#ifdef TS_POSTGRESQL
+    return engine_postgresql.open(url, use, why);
+#else
+    (void)use;
+    /* The rest of the URL may hold a password. */
+    fault_set(why, EX_CONFIG, "%.*s…: PostgreSQL stores are not built in",
+        (int)(strstr(url, "//") + 2 - url), url);
+    return NULL;
+#endif
+}
+
 struct store *store_open(const char *name, enum store_use use, struct fault *why)
 {
     static const char *const urls[] = {"postgresql://", "postgres://"};
 
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
-        if (strncmp(name, urls[i], strlen(urls[i])) == 0) {
-            /* The rest of the URL may hold a password. */
-            fault_set(why, EX_CONFIG, "%s…: PostgreSQL stores are not built in", urls[i]);
-            return NULL;
-        }
+        if (strncmp(name, urls[i], strlen(urls[i])) == 0)
+            return open_shared(name, use, why);
     if (!*name) {
         fault_set(why, EX_USAGE, "the name of the store is empty");
         return NULL;

@@ -300,5 +300,6 @@ struct store {
 };
 
 extern const struct engine engine_sqlite;
+extern const struct engine engine_postgresql; /* only where it is built in: TS_POSTGRESQL */
 
 #endif
