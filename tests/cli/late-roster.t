@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A person who is mapped late: one SIGHUP to the drain, and the held punches go out with the time
-# at which they were made. Programs that know nothing of SIGHUP are not ended by it.
+# A person who is mapped late: one SIGHUP to the drain, or its slow retry alone, and the held
+# punches go out with the time at which they were made. Programs that know nothing of SIGHUP are not
+# ended by it.
 . "$(dirname "$0")/../support/tap.sh"
 cd "$T" || exit 1
 
@@ -17,7 +18,7 @@ wait_for 10 grep -q listening receiver.out
 port=$(awk '{print $2}' receiver.out)
 
 ts-spool drain -F q.db --into \
-    "ts-enrich -c site.json | cat | ts-send http://127.0.0.1:$port/" 2>drain.err &
+    "ts-enrich -c site.json | tee -a sent | ts-send http://127.0.0.1:$port/" 2>drain.err &
 drain=$!
 tap_pids+=("$drain")
 
@@ -33,6 +34,40 @@ kill -HUP "$drain"
 wait_for 20 count delivered 4
 ok $? "one SIGHUP to the drain, and they are delivered"
 is "$(ts-spool list --held q.db)" '' "nobody is held any more"
+# times EMPLOYEE: the moments that were sent to the receiver under this employee_id.
+times() {
+    jq -r --arg e "$1" 'select(.employee_id == $e) | .time' sent | tr '\n' ' '
+}
+is "$(times E2)" "2026-05-04T06:35:01+08:00 2026-05-04T06:35:03+08:00 " \
+    "with the time at which they were made, in their order"
+is "$(cut -d ' ' -f 1 ledger | sort -u | wc -l)" 4 "each is at the receiver"
+
+# Without a signal: what is held is tried again after --hold-retry, by then with the new roster.
+cp site.json other.json
+sed -i 's/roster.csv/slow.csv/' other.json
+printf 'person_id,employee_id\n1,E1\n' >slow.csv
+printf '{"local_time":"2026-05-03T06:35:0%s","device_id":"G","person_id":"7"}\n' 1 2 |
+    ts-enrich -c other.json | ts-spool put slow.db >/dev/null
+ts-spool drain -F --hold-retry 300ms slow.db --into \
+    "ts-enrich -c other.json | tee -a sent | ts-send http://127.0.0.1:$port/" 2>slow.err &
+slow=$!
+tap_pids+=("$slow")
+tried() {
+    [ "$(grep -c '"person_id":"7"' sent)" -ge 2 ]
+}
+wait_for 20 tried
+ok $? "the held are tried"
+is "$(ts-spool list --held slow.db | wc -l)" 2 "and stay held"
+printf 'person_id,employee_id\n1,E1\n7,E7\n' >slow.csv
+all_in() {
+    ts-spool stat slow.db
+}
+wait_for 20 all_in
+ok $? "the slow retry delivers them when the person is in the roster, without a signal"
+is "$(times E7)" "2026-05-03T06:35:01+08:00 2026-05-03T06:35:02+08:00 " "with their own time"
+kill -TERM "$slow"
+wait "$slow"
+is $? 0 "and that drain ends in order"
 
 # The command of a drain without anything to reload sleeps on.
 mkfifo silence
