@@ -29,7 +29,8 @@ static const struct {
     {504, 504, {.act = ACT_RETRY, .cause = CAUSE_OUTAGE, .perhaps = true}},
     {505, 505, {.act = ACT_STOP, .cause = CAUSE_ADDRESS, .at_once = true}},
     {511, 511, {.act = ACT_STOP, .cause = CAUSE_AUTH, .at_once = true}},
-    {500, 599, {.act = ACT_RETRY, .cause = CAUSE_OUTAGE, .its_own = true}},
+    /* It may have failed after it took the event. */
+    {500, 599, {.act = ACT_RETRY, .cause = CAUSE_OUTAGE, .perhaps = true, .its_own = true}},
 };
 
 struct verdict verdict_of(enum net net, int status)
