@@ -8,7 +8,8 @@
 --states: at most so many chosen states a crash point, 0 for all; --random: and so many random ones;
 --stop: end at the first state that breaks a promise. Programs are taken from $PATH, the recorder
 from $B/tests/support/fault_trace.so. The last line says how much was tried; exit status: 0 when
-all promises were kept, 1 when not. See power_disk.py for the model, power_check.py for the promises.
+all promises were kept, 1 when not. power_disk.py has the model,
+power_check.py the promises.
 """
 import argparse
 import collections
@@ -17,6 +18,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -124,6 +126,8 @@ class Stage:
                                 ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") +
                                 ":verify_asan_link_order=0")
         self.initial = {}
+        self.copies = {}    # name of a copy -> store
+        self.history = collections.defaultdict(list)    # store -> (id, what became of it before)
         self.checks = []    # further promises: called with (run, checker, state, position, raw)
 
     def room(self, more):
@@ -308,12 +312,15 @@ def append(path, events):
 
 
 def scenario_checkpoint(stage):
-    """ts-read --checkpoint before a put: run by run, then following."""
+    """ts-read --checkpoint before a put: run by run, each time first with a command that ends
+    early; then following."""
     log, words = stage.folder + ".log", ["ts-read", "-f", "ndjson", "--checkpoint", "ck", "--into",
                                          "ts-spool put q.db"]
     events = list(mixed(0, 40))
     for begin, end in ((0, 3), (3, 10), (10, 20)):
         append(log, events[begin:end])
+        early = "head -n %d | ts-spool put q.db" % ((end - begin) // 2)
+        stage.ended(stage.start(words[:-1] + [early, log]), good=(75,))
         stage.ended(stage.start(words + [log]))
     follow = stage.start(words + ["-F", log])
     for begin, end in ((20, 30), (30, 40)):
@@ -392,6 +399,121 @@ class CheckpointCheck:
         return facts.wrong
 
 
+# ---- the copy of a store ------------------------------------------------------------------------
+
+
+def scenario_backup(stage):
+    """A copy is made, while a put and a drain are at work; then another one."""
+    put = Put(stage, "q.db")
+    put.feed(list(mixed(0, 30)))
+    drain = stage.follow("q.db", "-w", "8")
+    put.send(list(mixed(100, 9)))
+    stage.mark("copy.db begins")
+    stage.run("backup", "q.db", "copy.db")
+    stage.mark("copy.db is there")
+    put.receipts(9)
+    put.end()
+    drain.terminate()
+    stage.ended(drain)
+    stage.mark("again.db begins")
+    stage.run("backup", "q.db", "again.db")
+    stage.mark("again.db is there")
+    stage.checks += [CopyCheck(stage, "copy.db"), CopyCheck(stage, "again.db")]
+
+
+class CopyCheck:
+    """The copy is whole or not there; once ts-spool backup has said so it is there."""
+
+    def __init__(self, stage, name):
+        self.name = name
+        stage.copies[name] = "q.db"
+
+    def __call__(self, run, checker, state, position, raw):
+        begin, end = (run.story.marks[self.name + w] for w in (" begins", " is there"))
+        if self.name not in state:
+            if position > end:
+                return ["LOST: %s is not there" % self.name]
+            return self.try_again(checker, state) if raw and position > begin else []
+        key, wrong = checker.key_of(self.name, state)
+        if wrong:
+            return ["%s: %s" % (self.name, wrong)]
+        facts, story = checker.facts[key], run.story.stores["q.db"]
+        there = {e[0]: e[2] for e in facts.listed}
+        found = list(facts.wrong)
+        for event, at in story.stored.items():
+            if at < begin and event not in there:
+                found.append("LOST: %s was stored and is not in %s" % (event, self.name))
+        for event, _, ambiguous in facts.ledger:
+            if event in there and not ambiguous:
+                found.append("%s of %s comes without `ambiguous`" % (event, self.name))
+        for event, state_of in there.items():
+            if state_of == "delivered" and not power_check.arrived(story, event, end):
+                found.append("LOST: %s counts as delivered in %s" % (event, self.name))
+        return found
+
+    def try_again(self, checker, state):
+        """What was left of it is in nobody's way."""
+        folder, facts = checker.folder + ".again", power_check.Facts()
+        checker.lay_out(folder, "", state)
+        power_check.run(["ts-spool", "backup", "q.db", self.name], facts, (0,), cwd=folder)
+        return facts.wrong
+
+
+# ---- a store of the first schema ----------------------------------------------------------------
+
+SCHEMA_1 = """
+CREATE TABLE id(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE event(seq INTEGER PRIMARY KEY, person TEXT, at INTEGER, line BLOB);
+CREATE TABLE exception(seq INTEGER PRIMARY KEY, state INTEGER NOT NULL, person TEXT,
+ due INTEGER, attempts INTEGER NOT NULL, ambiguous INTEGER NOT NULL, since INTEGER NOT NULL,
+ reason TEXT);
+CREATE INDEX exception_state ON exception(state, seq);
+CREATE INDEX exception_person ON exception(person, due, seq) WHERE person IS NOT NULL;
+CREATE INDEX exception_due ON exception(due, seq) WHERE due IS NOT NULL;
+CREATE TABLE done(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE action(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL,
+ what TEXT NOT NULL, why TEXT, count INTEGER NOT NULL);
+PRAGMA application_id=0x54735370;
+PRAGMA user_version=1;
+"""
+
+
+def make_first_schema(path, events, delivered, held):
+    """As version 1 left it: the first ones delivered, one held, the others waiting."""
+    meta = dict.fromkeys("duplicates known dead skipped erased purged".split(), 0)
+    meta.update(stored=len(events), delivered=delivered, held=1, last_put=1709280000000,
+                last_delivered=1709280001000, floor=delivered + 1, handed=delivered)
+    db = sqlite3.connect(path)
+    db.executescript(SCHEMA_1)
+    for seq, e in enumerate(events, 1):
+        octets = bytes.fromhex(e["event_id"].replace("-", ""))
+        db.execute("INSERT INTO id VALUES(?, ?)", (octets, seq))
+        db.execute("INSERT INTO event VALUES(?, ?, ?, ?)", (
+            seq, e.get("person_id"), 1709280000000, json.dumps(e).encode()))
+    db.execute("INSERT INTO exception VALUES(?, 1, ?, 1709283600000, 1, 0, 1709280000000, 'a test')",
+               (held + 1, events[held]["person_id"]))
+    db.executemany("INSERT INTO meta VALUES(?, ?)", meta.items())
+    db.commit()
+    db.close()
+
+
+def scenario_forward(stage):
+    """A store of version 1 is brought forward by a put, then used."""
+    events = [event(n, "p%d" % (n % 4), size=300) for n in range(60)]
+    make_first_schema(os.path.join(stage.folder, "q.db"), events, 20, 30)
+    stage.fed["q.db"] += events
+    for e in events[:20]:
+        stage.history["q.db"].append((e["event_id"], ("handed", "delivered")))
+    for e in events[20:]:
+        stage.history["q.db"].append((e["event_id"], ()))
+    stage.begin()
+    put = Put(stage, "q.db")
+    put.feed(list(mixed(100, 8)))
+    put.end()
+    stage.drain("q.db")
+
+
 SCENARIOS = {name[9:]: f for name, f in list(globals().items()) if name.startswith("scenario_")}
 
 
@@ -407,6 +529,10 @@ class Run:
         self.records = power_disk.read_trace(stage.trace)
         self.initial, self.further = stage.initial, stage.checks
         self.story = power_check.Story(self.records)
+        for store, events in stage.history.items():
+            for name, before in events:
+                self.story.stores[store].stored[name] = -1
+                self.story.stores[store].tries[name][:0] = [(-1, what) for what in before]
         self.feeds = {}
         for store, events in stage.fed.items():
             path = os.path.join(work, store + ".feed")
@@ -415,6 +541,8 @@ class Run:
             marks = {e["event_id"]: next((m for m in ("error", "skip", "hold") if m in e), "")
                      for e in events}
             self.feeds[store] = path, marks
+        self.stores = list(self.feeds)
+        self.feeds.update((copy, self.feeds[store]) for copy, store in stage.copies.items())
         self.full = self.full_points()
 
     def full_points(self):
@@ -453,8 +581,8 @@ class Run:
 
     def moment(self, position):
         """The same for positions with the same promises."""
-        counts = [self.story.stores[store].moment(position) for store in self.feeds]
-        names = sum(1 for r in self.records[:position] if r.kind in "CR") if self.further else 0
+        counts = [self.story.stores[store].moment(position) for store in self.stores]
+        names = sum(1 for r in self.records[:position] if r.kind in "CRM") if self.further else 0
         return tuple(counts + [names])
 
     def choices(self, position, pending, dice):
@@ -471,7 +599,7 @@ class Run:
         seen[key] = moment
         raw = self.options.raw and len(seen) % self.options.raw == 0
         found = []
-        for store in self.feeds:
+        for store in self.stores:
             found += checker.check(store, state, position, raw)
         for check in self.further:
             found += check(self, checker, state, position, raw)

@@ -29,5 +29,7 @@ kept stores "one put into two stores"
 kept held "held events and their waking"
 kept full "a full disk"
 kept checkpoint "the checkpoint of ts-read"
+kept backup "copies of a store in use"
+kept forward "a store of the first schema"
 echo "# in all: $all_points crash points, $all_states crash states"
 done_testing

@@ -15,8 +15,11 @@ import sqlite3
 import subprocess
 
 # Keeps what it is given in a file, and says that it is delivered.
-ANSWER = ("""tee -a '%s' | sed -u 's/.*"ack":"\\([^"]*\\)".*/{"ack":"\\1","outcome":"delivered"}/'""")
+ANSWER = ("tee -a '%s' | "
+          """sed -u 's/.*"ack":"\\([^"]*\\)".*/{"ack":"\\1","outcome":"delivered"}/'""")
 ARRIVED = ("delivered", "duplicate")
+ENDS = ("", "-journal", "-reserve", "-drain")
+OLDER = "written by an older ts-spool"
 FINAL = ("delivered", "dead", "skipped")
 
 
@@ -120,11 +123,24 @@ def check_counts(store, facts):
             facts.wrong.append("stat says %s %s, list has %d" % (said.get(state), state, count))
 
 
-def find_facts(folder, name, feed):
+def check_days(store, facts, words):
+    """No event is counted twice, or on no day: as far as nothing was removed."""
+    said = run(["ts-spool", "audit", "--json", store], facts, (0, 65, 75)).splitlines()
+    received = json.loads(said[-1])["received"] if said else 0
+    erased = any(w[0] == "purge" for w in words)
+    if received != len(facts.final) and not erased:
+        facts.wrong.append("audit counts %d events, list has %d" % (received, len(facts.final)))
+
+
+def find_facts(folder, name, feed, words=()):
     """Works on the store in `folder`; changes it."""
     facts, store = Facts(), os.path.join(folder, name)
     ledger = os.path.join(folder, "ledger")
     facts.listed = listed(store, facts, (0, 66))    # 66: there is none, or an empty one
+    if facts.wrong and OLDER in facts.wrong[0]:
+        facts.wrong.clear()
+        run(["ts-spool", "put", store], facts, (0,), stdin=subprocess.DEVNULL)
+        facts.listed = listed(store, facts)
     if facts.listed:
         check_counts(store, facts)
     with open(feed, "rb") as f:
@@ -135,6 +151,7 @@ def find_facts(folder, name, feed):
             facts.ledger = [(e["event_id"], e.get("person_id"), e.get("ambiguous", False))
                             for e in map(json.loads, f)]
     facts.final = listed(store, facts)
+    check_days(store, facts, words)
     return facts
 
 
@@ -278,9 +295,10 @@ class Checker:
                     f.write(data)
 
     def recover(self, name, state):
-        """The store's bytes after SQLite's recovery; and what is wrong with it."""
+        """The store's bytes after the recovery; and what is wrong with it. Where a journal stands
+        ts-spool does it, as it looks at journals itself before SQLite may."""
         path = os.path.join(self.folder, name)
-        for end in ("", "-journal"):
+        for end in ENDS:
             if name + end in state:
                 with open(path + end, "wb") as f:
                     f.write(state[name + end][0])
@@ -288,6 +306,12 @@ class Checker:
                 os.unlink(path + end)
         if name not in state or not state[name][0]:
             return b"", None
+        wrong = None
+        if state.get(name + "-journal", (b"",))[0]:
+            facts = Facts()
+            run(["ts-spool", "stat", path], facts, (0, 65, 66, 75))
+            if facts.wrong and OLDER not in facts.wrong[0]:
+                wrong = facts.wrong[0]
         try:
             db = sqlite3.connect(path)
             try:
@@ -296,9 +320,21 @@ class Checker:
             finally:
                 db.close()
         except sqlite3.Error as e:
-            return b"", "does not open: %s" % e
+            wrong = "does not open: %s" % e
+        if wrong:
+            return b"", wrong
         with open(path, "rb") as f:
             return f.read(), None
+
+    def left(self, name):
+        """What stands in the folder after a recovery that came to an empty store, or to none."""
+        state = {}
+        for end in ENDS:
+            path = os.path.join(self.folder, name + end)
+            if os.path.exists(path):
+                with open(path, "rb") as f:
+                    state[name + end] = f.read(), None
+        return state
 
     def integrity(self, name):
         try:
@@ -316,19 +352,21 @@ class Checker:
         folder = self.folder + ".real"
         self.lay_out(folder, name, state)
         self.real += 1
-        return find_facts(folder, name, self.feeds[name][0])
+        actions = [words for _, words in self.story.stores[name].actions]
+        return find_facts(folder, name, self.feeds[name][0], actions)
 
     def key_of(self, name, state):
         """Of the facts on what SQLite makes of it, and what is wrong with that."""
         content, wrong = self.recover(name, state)
         if wrong:
             return None, wrong
-        key = name, hashlib.sha1(content).digest()
-        if not content and name + "-journal" in state:
-            key += (state[name + "-journal"][1],)
+        clean = {name: (content, None)} if content else self.left(name)
+        key = (name,) + tuple(
+            hashlib.sha1(clean[name + end][0]).digest() if name + end in clean else None
+            for end in ENDS)
         if key not in self.facts:
             damage = self.integrity(name) if content else []
-            self.facts[key] = self.facts_of(name, {name: (content, b"")} if content else state)
+            self.facts[key] = self.facts_of(name, clean)
             self.facts[key].wrong += damage
         return key, None
 

@@ -98,6 +98,8 @@ class Disk:
         self.pending = []
 
     def file(self, inode):
+        if inode not in self.inodes:
+            raise ValueError("inode %d was made by a call that is not recorded" % inode)
         return self.inodes[inode]
 
     def syncs(self, record):

@@ -292,6 +292,39 @@ int creat64(const char *path, mode_t mode)
     return creat(path, mode);
 }
 
+/* The C library opens these without a call that could be seen here. */
+static int open_temporary(char *template, int flags)
+{
+    REAL(mkostemp);
+    char name[NAME_MAX + 1];
+    struct stat st;
+    int fd;
+
+    if (!in_folder(template, AT_FDCWD, name))
+        return real(template, flags);
+    lock();
+    fd = real(template, flags);
+    if (fd >= 0 && fstat(fd, &st) == 0 && in_folder(template, AT_FDCWD, name))
+        record('C', st.st_ino, 0, 0, name, strlen(name));
+    unlock();
+    return fd;
+}
+
+int mkstemp(char *template)
+{
+    return open_temporary(template, 0);
+}
+
+int mkstemp64(char *template)
+{
+    return open_temporary(template, 0);
+}
+
+int mkostemp(char *template, int flags)
+{
+    return open_temporary(template, flags);
+}
+
 /* ---- writing ---- */
 
 /* What may carry words to another program: not a terminal, and not the words for people. */
