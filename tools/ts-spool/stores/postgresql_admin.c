@@ -354,6 +354,7 @@ int pg_change(struct store *store, struct action *action, const uint64_t *seq, s
 struct days {
     const struct audit *audit;
     struct buf device, day; /* of the last one that was read */
+    bool began;
 };
 
 static struct slice text_of(const struct buf *b)
@@ -367,7 +368,7 @@ static void add_days(struct pg_params *p, const void *arg)
     const struct audit *a = d->audit;
     bool bound = a->since || a->until;
 
-    pg_bytes(p, text_of(&d->device));
+    pg_bytes(p, d->began ? text_of(&d->device) : SLICE_NONE);
     pg_bytes(p, text_of(&d->day));
     pg_bytes(p, a->device ? slice_of(a->device) : SLICE(""));
     pg_bool(p, !a->device);
@@ -421,6 +422,7 @@ static int give_days(struct days *d, const PGresult *r)
     if (n > 0) {
         remember(&d->device, pg_get_bytes(r, n - 1, 0));
         remember(&d->day, pg_get_bytes(r, n - 1, 1));
+        d->began = true;
     }
     return 0;
 }

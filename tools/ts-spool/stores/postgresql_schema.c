@@ -135,24 +135,25 @@ const char *const pg_sql[PG_QUERIES] = {
         " FROM n LEFT JOIN f USING (seq)) k, (SELECT count(*) AS days FROM d) x"
         " WHERE t.slot = $13::int AND x.days >= 0)"
         " SELECT n.n FROM n JOIN f USING (seq)",
-    [PG_MINE] = "SELECT u.n FROM unnest($1::uuid[]) WITH ORDINALITY AS u(id, n)"
-                " JOIN spool_id i USING (id) JOIN spool_event e USING (seq) WHERE e.batch = $2",
+    [PG_MINE] =
+        "SELECT u.n FROM unnest($1::uuid[]) WITH ORDINALITY AS u(id, n)"
+        " JOIN spool_id i USING (id) JOIN spool_event e USING (seq) WHERE e.batch = $2::bigint",
     /* Not in the transaction of put, which would keep the next one waiting for its commit. */
     [PG_NOTIFY] = "SELECT set_config('synchronous_commit', 'off', true), pg_notify('ts_spool', '')"
                   " FROM spool_lease LIMIT 1",
     [PG_SIZE] = "SELECT (sum(bytes) + 320 * sum(stored - erased - purged) + 64 * sum(stored))"
                 "::bigint FROM spool_count",
-    [PG_MARK_SET] = "INSERT INTO spool_mark VALUES (convert_from($1, 'UTF8'), $2)"
+    [PG_MARK_SET] = "INSERT INTO spool_mark VALUES (convert_from($1::bytea, 'UTF8'), $2::bigint)"
                     " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-    [PG_MARK_GET] = "SELECT value FROM spool_mark WHERE key = convert_from($1, 'UTF8')",
+    [PG_MARK_GET] = "SELECT value FROM spool_mark WHERE key = convert_from($1::bytea, 'UTF8')",
 
     [PG_LEASE_NEW] = "INSERT INTO spool_lease SELECT nextval('spool_lease_id'),"
-                     " convert_from($2, 'UTF8'), clock_timestamp(), clock_timestamp()"
+                     " convert_from($2::bytea, 'UTF8'), clock_timestamp(), clock_timestamp()"
                      " + $1::int * interval '1 s' RETURNING id",
     [PG_LEASE_RENEW] =
         "UPDATE spool_lease SET expires = clock_timestamp() + $2::int * interval '1 s'"
-        " WHERE id = $1 RETURNING id",
-    [PG_LEASE_END] = "UPDATE spool_lease SET expires = '-infinity' WHERE id = $1",
+        " WHERE id = $1::bigint RETURNING id",
+    [PG_LEASE_END] = "UPDATE spool_lease SET expires = '-infinity' WHERE id = $1::bigint",
     [PG_LEASE_EXPIRED] = "SELECT id FROM spool_lease WHERE expires < clock_timestamp()"
                          " ORDER BY id FOR UPDATE SKIP LOCKED",
     [PG_LEASE_DROP] = "DELETE FROM spool_lease WHERE id = ANY($1::bigint[])",
@@ -160,11 +161,12 @@ const char *const pg_sql[PG_QUERIES] = {
         "WITH old AS MATERIALIZED (SELECT seq, state FROM spool_open WHERE lease IS NOT NULL"
         " AND lease = ANY($1::bigint[]) ORDER BY seq FOR UPDATE)"
         " UPDATE spool_open o SET lease = NULL, take = NULL, state = 5, ambiguous = true,"
-        " attempts = attempts + 1, since = $2, due = " RETRY_DUE("$2",
-            "(attempts + 1)") ","
-                              " reason = $3 FROM old WHERE o.seq = old.seq RETURNING old.state",
+        " attempts = attempts + 1, since = $2::bigint, due = " RETRY_DUE(
+            "$2::bigint", "(attempts + 1)") ","
+                                            " reason = $3::bytea FROM old WHERE o.seq = old.seq "
+                                            "RETURNING old.state",
     [PG_UNTAKE] = "UPDATE spool_open SET lease = NULL, take = NULL"
-                  " WHERE lease IS NOT NULL AND lease = $1 AND take >= $2",
+                  " WHERE lease IS NOT NULL AND lease = $1::bigint AND take >= $2::int",
 
     [PG_SETTLE_DELIVERED] =
         "DELETE FROM spool_open o USING unnest($1::bigint[], $2::bigint[], $3::bool[])"
@@ -179,15 +181,16 @@ const char *const pg_sql[PG_QUERIES] = {
         " ELSE o.attempts + 1 END AS tries FROM t JOIN spool_open o ON o.seq = t.seq"
         " AND o.lease = t.lease FOR UPDATE OF o)"
         " UPDATE spool_open o SET lease = NULL, take = NULL, state = old.new,"
-        " attempts = old.tries, ambiguous = o.ambiguous OR old.ambiguous, since = $8,"
+        " attempts = old.tries, ambiguous = o.ambiguous OR old.ambiguous, since = $8::bigint,"
         " reason = old.reason, due = CASE WHEN old.new IN (2, 3) THEN NULL"
-        " WHEN old.due IS NOT NULL THEN old.due WHEN old.new = 4 THEN $8 + " BACKOFF(
-            "old.tries") " ELSE " RETRY_DUE("$8",
+        " WHEN old.due IS NOT NULL THEN old.due WHEN old.new = 4 THEN $8::bigint + " BACKOFF(
+            "old.tries") " ELSE " RETRY_DUE("$8::bigint",
             "old.tries") " END"
                          " FROM old WHERE o.seq = old.seq RETURNING o.person, old.state, o.state",
     /* A few at a time: those behind them become due when these are final. */
     [PG_PROMOTE] =
-        "UPDATE spool_open o SET due = $2 FROM unnest($1::bytea[]) AS p(person) CROSS JOIN LATERAL"
+        "UPDATE spool_open o SET due = $2::bigint FROM unnest($1::bytea[]) AS p(person) CROSS JOIN "
+        "LATERAL"
         " (SELECT b.seq, first_value(b.seq) OVER (ORDER BY b.seq) AS first FROM spool_open b"
         " WHERE b.person = p.person AND b.due IS NULL AND b.lease IS NULL AND b.state IN"
         " " OPEN_STATES_ALIVE " ORDER BY b.seq LIMIT 64) b"
@@ -198,12 +201,14 @@ const char *const pg_sql[PG_QUERIES] = {
         " AND l.state IN " OPEN_STATES_ALIVE " AND l.lease IS NULL AND l.due IS NOT NULL)",
 
     [PG_LOOK] =
-        "SELECT (SELECT seq FROM spool_open WHERE state = 0 AND lease IS NULL AND seq >= $1"
+        "SELECT (SELECT seq FROM spool_open WHERE state = 0 AND lease IS NULL AND seq >= $1::bigint"
         " ORDER BY seq LIMIT 1), (SELECT due FROM spool_open WHERE due IS NOT NULL AND lease IS"
-        " NULL ORDER BY due, seq LIMIT 1), EXISTS (SELECT 1 FROM spool_open WHERE due > $2"
+        " NULL ORDER BY due, seq LIMIT 1), EXISTS (SELECT 1 FROM spool_open WHERE due > $2::bigint"
         " AND lease IS NULL), EXISTS (SELECT 1 FROM spool_open WHERE state = 1 AND lease IS NULL"
-        " AND seq >= $3 AND seq <= $4 AND due > $5 AND since <= $6)",
-    [PG_BRING_NEAR] = "UPDATE spool_open SET due = $2 WHERE due > $1 AND lease IS NULL",
+        " AND seq >= $3::bigint AND seq <= $4::bigint AND due > $5::bigint AND since <= "
+        "$6::bigint)",
+    [PG_BRING_NEAR] =
+        "UPDATE spool_open SET due = $2::bigint WHERE due > $1::bigint AND lease IS NULL",
     [PG_TAKE_DUE] =
         TAKE("SELECT p.seq, p.due FROM spool_open p WHERE p.due <= $4::bigint AND p.lease IS NULL"
              " AND p.seq < " FRONTIER NOT_ELSEWHERE " ORDER BY p.due, p.seq LIMIT $3::int"
@@ -222,27 +227,30 @@ const char *const pg_sql[PG_QUERIES] = {
        exchange $3. */
     [PG_OBSTACLES] =
         "SELECT p.n, l.seq, l.state, l.lease, (SELECT m.seq FROM spool_open m"
-        " WHERE m.person = p.person AND m.lease IS NOT NULL AND (m.lease <> $2 OR m.take <> $3)"
+        " WHERE m.person = p.person AND m.lease IS NOT NULL AND (m.lease <> $2::bigint OR m.take "
+        "<> $3::int)"
         " ORDER BY m.seq DESC LIMIT 1)"
         " FROM unnest($1::bytea[]) WITH ORDINALITY AS p(person, n) LEFT JOIN LATERAL"
         " (SELECT o.seq, o.state, o.lease FROM spool_open o WHERE o.person = p.person"
-        " AND o.state <> 2 AND o.state <> 3 AND (o.lease IS NULL OR o.lease <> $2)"
+        " AND o.state <> 2 AND o.state <> 3 AND (o.lease IS NULL OR o.lease <> $2::bigint)"
         " ORDER BY o.seq LIMIT 1) l ON true",
     [PG_LOCK] = "SELECT seq FROM spool_open WHERE seq = ANY($1::bigint[]) AND lease IS NULL"
                 " AND state IN " OPEN_STATES_ALIVE " ORDER BY seq FOR UPDATE SKIP LOCKED",
     /* how: 0 as it was, 1 behind another one, 2 later. */
     [PG_REFUSE] = "UPDATE spool_open o SET lease = NULL, take = NULL,"
-                  " due = CASE t.how WHEN 1 THEN NULL WHEN 2 THEN $3 + 1000 ELSE o.due END,"
-                  " since = CASE WHEN t.how = 1 AND o.state = 0 THEN $3 ELSE o.since END,"
-                  " reason = CASE WHEN t.how = 1 AND o.state = 0 THEN $4 ELSE o.reason END,"
+                  " due = CASE t.how WHEN 1 THEN NULL WHEN 2 THEN $3::bigint + 1000 ELSE o.due END,"
+                  " since = CASE WHEN t.how = 1 AND o.state = 0 THEN $3::bigint ELSE o.since END,"
+                  " reason = CASE WHEN t.how = 1 AND o.state = 0 THEN $4::bytea ELSE o.reason END,"
                   " state = CASE WHEN t.how = 1 AND o.state = 0 THEN 4 ELSE o.state END"
                   " FROM unnest($1::bigint[], $2::int2[]) AS t(seq, how) WHERE o.seq = t.seq",
     [PG_COUNT] =
-        "UPDATE spool_count SET delivered = delivered + $2, known = known + $3, held = held + $4,"
-        " dead = dead + $5, skipped = skipped + $6, erased = erased + $7, purged = purged + $8,"
-        " bytes = bytes + $9, last_delivered = coalesce($10::bigint, last_delivered)"
-        " WHERE slot = $1",
-    [PG_WAKE_ALL] = "UPDATE spool_open SET due = $1 WHERE due > $1 AND state <> 1"
+        "UPDATE spool_count SET delivered = delivered + $2::bigint, known = known + $3::bigint, "
+        "held = held + $4::bigint,"
+        " dead = dead + $5::bigint, skipped = skipped + $6::bigint, erased = erased + $7::bigint, "
+        "purged = purged + $8::bigint,"
+        " bytes = bytes + $9::bigint, last_delivered = coalesce($10::bigint, last_delivered)"
+        " WHERE slot = $1::int",
+    [PG_WAKE_ALL] = "UPDATE spool_open SET due = $1::bigint WHERE due > $1::bigint AND state <> 1"
                     " AND lease IS NULL",
     [PG_LAST_SEQ] = "SELECT coalesce(max(seq), 0) FROM spool_event",
     [PG_LEFT] = "SELECT EXISTS (SELECT 1 FROM spool_open WHERE state = 0 AND lease IS NULL) OR"
@@ -273,34 +281,38 @@ const char *const pg_sql[PG_QUERIES] = {
         " FROM spool_count",
     [PG_PAGE_ALL] = "SELECT e.seq, e.person, e.at, e.line, o.state, o.attempts, o.ambiguous,"
                     " o.reason FROM spool_event e LEFT JOIN spool_open o ON o.seq = e.seq"
-                    " WHERE e.seq > $1 ORDER BY e.seq LIMIT $2",
-    [PG_PAGE_OPEN] = "SELECT e.seq, e.person, e.at, e.line, o.state, o.attempts, o.ambiguous,"
-                     " o.reason FROM spool_open o JOIN spool_event e ON e.seq = o.seq"
-                     " WHERE o.seq > $1 AND o.state = ANY($3::int2[]) ORDER BY o.seq LIMIT $2",
+                    " WHERE e.seq > $1::bigint ORDER BY e.seq LIMIT $2::bigint",
+    [PG_PAGE_OPEN] =
+        "SELECT e.seq, e.person, e.at, e.line, o.state, o.attempts, o.ambiguous,"
+        " o.reason FROM spool_open o JOIN spool_event e ON e.seq = o.seq"
+        " WHERE o.seq > $1::bigint AND o.state = ANY($3::int2[]) ORDER BY o.seq LIMIT $2::bigint",
     [PG_PAGE_EXCEPT] = "SELECT e.seq, e.person, e.at, e.line, o.state, o.attempts, o.ambiguous,"
                        " o.reason FROM spool_open o JOIN spool_event e ON e.seq = o.seq"
-                       " WHERE o.seq > $1 AND o.state <> 0 AND o.state = ANY($3::int2[])"
-                       " ORDER BY o.seq LIMIT $2",
+                       " WHERE o.seq > $1::bigint AND o.state <> 0 AND o.state = ANY($3::int2[])"
+                       " ORDER BY o.seq LIMIT $2::bigint",
     [PG_PAGE_ID] = "SELECT e.seq, e.person, e.at, e.line, o.state, o.attempts, o.ambiguous,"
                    " o.reason FROM spool_id i JOIN spool_event e ON e.seq = i.seq"
-                   " LEFT JOIN spool_open o ON o.seq = e.seq WHERE i.id = $1",
+                   " LEFT JOIN spool_open o ON o.seq = e.seq WHERE i.id = $1::uuid",
 
-    [PG_CHANGE_LOCK] = "SELECT pg_advisory_xact_lock($1, $2)",
+    [PG_CHANGE_LOCK] = "SELECT pg_advisory_xact_lock($1::int, $2::int)",
     [PG_RETRY_OPEN] =
         "WITH old AS MATERIALIZED (SELECT seq, state FROM spool_open WHERE seq = ANY($1::bigint[])"
         " AND state <> 0 AND lease IS NULL AND state = ANY($2::int2[]) ORDER BY seq FOR UPDATE)"
-        " UPDATE spool_open o SET state = 5, due = $3, since = $3, reason = $4 FROM old"
+        " UPDATE spool_open o SET state = 5, due = $3::bigint, since = $3::bigint, reason = "
+        "$4::bytea FROM old"
         " WHERE o.seq = old.seq RETURNING o.person, old.state, o.state",
-    [PG_RETRY_DELIVERED] =
-        "INSERT INTO spool_open(seq, day, due, since, state, person, reason) SELECT seq, day, $2,"
-        " $2, 5, person, $3 FROM spool_event e WHERE seq = ANY($1::bigint[]) AND NOT EXISTS"
-        " (SELECT 1 FROM spool_open o WHERE o.seq = e.seq) ORDER BY seq"
-        " ON CONFLICT DO NOTHING RETURNING seq",
+    [PG_RETRY_DELIVERED] = "INSERT INTO spool_open(seq, day, due, since, state, person, reason) "
+                           "SELECT seq, day, $2::bigint,"
+                           " $2::bigint, 5, person, $3::bytea FROM spool_event e WHERE seq = "
+                           "ANY($1::bigint[]) AND NOT EXISTS"
+                           " (SELECT 1 FROM spool_open o WHERE o.seq = e.seq) ORDER BY seq"
+                           " ON CONFLICT DO NOTHING RETURNING seq",
     [PG_SKIP] =
         "WITH old AS MATERIALIZED (SELECT seq, state FROM spool_open WHERE seq = ANY($1::bigint[])"
         " AND state NOT IN (0, 3) AND lease IS NULL AND state = ANY($2::int2[]) ORDER BY seq"
         " FOR UPDATE)"
-        " UPDATE spool_open o SET state = 3, due = NULL, since = $3, reason = $4 FROM old"
+        " UPDATE spool_open o SET state = 3, due = NULL, since = $3::bigint, reason = $4::bytea "
+        "FROM old"
         " WHERE o.seq = old.seq RETURNING o.person, old.state, o.state",
     /* x: in which state it was; NULL: delivered. */
     [PG_ERASE] =
@@ -313,23 +325,26 @@ const char *const pg_sql[PG_QUERIES] = {
         " RETURNING e.person, x.state, e.day, octet_length(e.line)",
     [PG_ERASE_DAYS] = "UPDATE spool_day d SET erased = erased + t.n FROM (SELECT day, count(*) AS n"
                       " FROM unnest($1::bigint[]) AS day GROUP BY day) t WHERE d.id = t.day",
-    [PG_ACTION_ADD] = "INSERT INTO spool_action(at, count, who, what, reason) VALUES ($1, $2, $3,"
-                      " $4, $5) RETURNING id",
-    [PG_ACTION_COUNT] = "UPDATE spool_action SET count = count + $2 WHERE id = $1",
-    [PG_ACTIONS] = "SELECT id, at, count, who, what, reason FROM spool_action WHERE id > $1"
+    [PG_ACTION_ADD] = "INSERT INTO spool_action(at, count, who, what, reason) VALUES ($1::bigint, "
+                      "$2::bigint, $3::bytea,"
+                      " $4::bytea, $5::bytea) RETURNING id",
+    [PG_ACTION_COUNT] = "UPDATE spool_action SET count = count + $2::bigint WHERE id = $1::bigint",
+    [PG_ACTIONS] = "SELECT id, at, count, who, what, reason FROM spool_action WHERE id > $1::bigint"
                    " ORDER BY id LIMIT 1000",
     [PG_DAYS] =
         "SELECT d.device, d.day, d.received, d.duplicates, d.erased, d.serials, d.first_serial,"
         " d.last_serial, d.last_put, coalesce(o.waiting, 0), coalesce(o.held, 0),"
         " coalesce(o.dead, 0), coalesce(o.skipped, 0) FROM (SELECT * FROM spool_day"
-        " WHERE (device, day) > ($1::bytea, $2::bytea) AND device >= $3::bytea"
-        " AND ($4::bool OR device = $3) AND day >= $5::bytea AND ($6::bytea IS NULL OR day <= $6)"
-        " ORDER BY device, day LIMIT $7) d LEFT JOIN (SELECT day,"
+        " WHERE ($1::bytea IS NULL OR (device, day) > ($1, $2::bytea)) AND device >= $3::bytea"
+        " AND ($4::bool OR device = $3::bytea) AND day >= $5::bytea AND ($6::bytea IS NULL OR day "
+        "<= $6::bytea)"
+        " ORDER BY device, day LIMIT $7::bigint) d LEFT JOIN (SELECT day,"
         " count(*) FILTER (WHERE state IN (0, 4, 5)) AS waiting,"
         " count(*) FILTER (WHERE state = 1) AS held, count(*) FILTER (WHERE state = 2) AS dead,"
         " count(*) FILTER (WHERE state = 3) AS skipped FROM spool_open GROUP BY day) o"
         " ON o.day = d.id ORDER BY d.device, d.day",
-    [PG_DEVICES] = "SELECT device, max(last_put), max(day) FROM spool_day WHERE device > $1"
+    [PG_DEVICES] = "SELECT device, max(last_put), (array_agg(day ORDER BY day DESC))[1] FROM "
+                   "spool_day WHERE device > $1::bytea"
                    " GROUP BY device ORDER BY device LIMIT 1000",
 };
 

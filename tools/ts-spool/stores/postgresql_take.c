@@ -234,6 +234,8 @@ static enum how decide(const struct stretch *t, const struct pg_took *e)
         return may_lead(g) && g->locked ? BEHIND : not_now;
     if (e->prev != NONE && t->at[e->prev].how != OURS)
         return leads(&t->at[e->prev]) ? BEHIND : not_now;
+    if (e->prev != NONE && e->state == OPEN_HELD && t->at[e->prev].state == OPEN_HELD)
+        return BEHIND; /* of the held the first alone tries */
     return !t->fresh && g->last_out > e->seq ? LATER : OURS;
 }
 
@@ -425,5 +427,7 @@ int pg_look(struct postgresql *s, int64_t now_ms, struct pg_view *v, struct faul
     v->held = pg_get(r, 0, 3, 0) != 0;
     PQclear(r);
     s->from = v->fresh;
+    if (!v->held) /* the walk is over: what is answered held from now on is not tried by it */
+        s->held_from = s->held_last + 1;
     return 0;
 }
