@@ -34,7 +34,8 @@
 #define DOWN_WINDOW 16 /* events that try whether it is up again */
 #define PROBE_FIRST_MS 500
 #define PROBE_LAST_MS 60000
-#define STOP_MS 60000 /* for the command to answer what it has, after SIGTERM */
+#define ANSWER_MS 600000 /* for one event: a command that is silent for ever stops nobody */
+#define STOP_MS 60000    /* for the command to answer what it has, after SIGTERM */
 #define REASON_BYTES 500
 #define DAY_MS 86400000ll
 #define HOLD_LEAST_MS 100
@@ -47,7 +48,7 @@ static const struct option_spec options[] = {
     {'F', "follow", NULL, "go on for ever, start COMMAND again when it ends"},
     {'w', "window", "N", "events outstanding at most (4096)"},
     {OPT_HOLD_RETRY, "hold-retry", "TIME", "with -F: try held events again after this time (1h)"},
-    {OPT_ANSWER, "answer-within", "TIME", "no answer in this time: put back (no limit)"},
+    {OPT_ANSWER, "answer-within", "TIME", "no answer in this time: put back (10m; 0: no limit)"},
     {'v', "verbose", NULL, "a line of progress a second on a terminal"},
     OPTION_HELP,
     {0},
@@ -78,6 +79,10 @@ struct drain {
 
     unsigned failures; /* answers in a row that were no success */
     int64_t probe_ms, probe_wait_ms;
+    int64_t failing_since_ms; /* the first such answer, of an earlier drain maybe; 0: none */
+    int failing_status;
+
+    int64_t beat_ms; /* when the store wants to hear from us at the latest */
 
     uint64_t outcomes[OUTCOMES + 1], given, given_before;
     int64_t progress_ms;
@@ -102,8 +107,12 @@ static void judge_receiver(struct drain *d, const struct receipt *r)
             msg_warn("events are delivered again");
         d->failures = 0;
         d->probe_wait_ms = PROBE_FIRST_MS;
+        d->failing_since_ms = d->failing_status = 0;
         return;
     }
+    if (d->failing_since_ms == 0)
+        d->failing_since_ms = clock_now_ms();
+    d->failing_status = r->status > 0 ? r->status : 0;
     if (++d->failures == DOWN_AFTER) {
         msg_warn("%d answers without a success: trying a few events at a time", DOWN_AFTER);
         d->probe_ms = monotonic_ms() + d->probe_wait_ms;
@@ -205,6 +214,8 @@ static int exchange(struct drain *d, bool settle, struct fault *why)
         .events = allowed(d),
         .bytes = FETCH_BYTES,
         .now_ms = clock_now_ms(),
+        .failing_since_ms = d->failing_since_ms,
+        .failing_status = d->failing_status,
         .give = give,
         .arg = d,
     };
@@ -217,6 +228,7 @@ static int exchange(struct drain *d, bool settle, struct fault *why)
     d->given += x.given;
     d->look = x.more;
     d->look_ms = now + LOOK_MS;
+    d->beat_ms = now + STORE_HEARTBEAT_MS;
     if (x.due_ms > 0 && x.due_ms > x.now_ms && x.due_ms - x.now_ms < LOOK_MS)
         d->look_ms = now + (x.due_ms - x.now_ms);
     if (down(d) && x.given > 0) {
@@ -257,7 +269,9 @@ static int exchange_now(struct drain *d, int64_t now, struct fault *why)
 {
     if ((d->look || now >= d->look_ms) && may_fetch(d) && exchange(d, !settle_later(d), why) < 0)
         return -1;
-    return settle_now(d, now) ? exchange(d, true, why) : 0;
+    if (settle_now(d, now))
+        return exchange(d, true, why);
+    return now >= d->beat_ms ? exchange(d, false, why) : 0;
 }
 
 /* ---- the loop ---- */
@@ -328,6 +342,7 @@ static int timeout_of(const struct drain *d, int64_t now)
 {
     int timeout_ms = -1;
 
+    lower(&timeout_ms, d->beat_ms - now);
     if (d->count > 0)
         lower(&timeout_ms, d->first_ms + SETTLE_MS - now);
     if (may_fetch(d))
@@ -389,7 +404,9 @@ static int loop(struct drain *d, struct fault *why)
 /* Whether there is something to hand out now. */
 static int anything(struct drain *d, struct fault *why)
 {
-    struct exchange x = {.now_ms = clock_now_ms()};
+    struct exchange x = {.now_ms = clock_now_ms(),
+        .failing_since_ms = d->failing_since_ms,
+        .failing_status = d->failing_status};
 
     return store_exchange(d->store, &x, why) < 0 ? -1 : x.more;
 }
@@ -448,13 +465,25 @@ static int exit_status(const struct drain *d, bool left)
     return d->outcomes[OUTCOME_REJECTED] > 0 ? EX_DATAERR : 0;
 }
 
+/* Since when the receiver fails: a restart of the drain does not mend it. */
+static int read_failing(struct drain *d, struct fault *why)
+{
+    struct store_stat stat;
+
+    if (store_stat(d->store, &stat, why) < 0)
+        return -1;
+    d->failing_since_ms = stat.failing_since_ms;
+    d->failing_status = stat.failing_status;
+    return 0;
+}
+
 static int drain(struct drain *d, struct fault *why)
 {
     bool left = false;
 
     d->held_ms = monotonic_ms() + d->hold_ms;
-    if (store_drain_begin(d->store, clock_now_ms(), why) < 0 || lives(d, why) < 0 ||
-        store_drain_end(d->store, &left, why) < 0)
+    if (store_drain_begin(d->store, clock_now_ms(), why) < 0 || read_failing(d, why) < 0 ||
+        lives(d, why) < 0 || store_drain_end(d->store, &left, why) < 0)
         return -1;
     if (d->outcomes[OUTCOME_REJECTED] > 0 && !d->follow)
         msg_warn("%llu %s rejected: see ts-spool list --dead --by reason",
@@ -501,8 +530,9 @@ static int set_option(void *arg, const struct option_value *v, struct fault *why
 
 static int run(const struct program *program, int argc, char **argv, struct fault *why)
 {
-    struct drain d = {
-        .config.window = INTO_WINDOW, .hold_ms = STORE_HOLD_MS, .probe_wait_ms = PROBE_FIRST_MS};
+    struct drain d = {.config = {.window = INTO_WINDOW, .answer_ms = ANSWER_MS},
+        .hold_ms = STORE_HOLD_MS,
+        .probe_wait_ms = PROBE_FIRST_MS};
     int first, rc = command_options(program, argc, argv, set_option, &d, &first, why);
     const char *name;
 

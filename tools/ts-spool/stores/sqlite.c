@@ -534,7 +534,7 @@ static struct store *sqlite_open(const char *name, enum store_use use, struct fa
         configured = true;
     }
     if (open_file(s, use == STORE_PUT || use == STORE_FOLLOW, why) == 0 &&
-        sqlite_check_journal(s, why) == 0 && set_up(s, use, why) == 0 &&
+        sqlite_check_file(s, why) == 0 && set_up(s, use, why) == 0 &&
         ((use != STORE_DRAIN && use != STORE_FOLLOW && use != STORE_ERASE) ||
             lock_drain(s, why) == 0))
         return &s->base;

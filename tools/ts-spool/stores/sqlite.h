@@ -232,8 +232,11 @@ int sqlite_sync_folder(const char *path);
 
 /* ---- sqlite_check.c ---- */
 
-/* -1 and *why when a journal of another file stands beside the store.  Before anything is read. */
-int sqlite_check_journal(struct sqlite *s, struct fault *why);
+/* -1 and *why when the file is no store that SQLite may touch: before anything is read. */
+int sqlite_check_file(struct sqlite *s, struct fault *why);
+
+/* -1 and *why when its last page is cut.  In a transaction: nobody changes the size then. */
+int sqlite_check_size(struct sqlite *s, struct fault *why);
 
 /* ---- sqlite_put.c ---- */
 

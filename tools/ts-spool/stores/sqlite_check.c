@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Does the journal beside a store belong to it?  SQLite plays a journal that was left behind back
- * into whatever file has the name, also when a copy of another day or another store was put there,
- * and so destroys it.
+ * What SQLite would take without a word: a file of one byte, which it holds for a new one, and one
+ * whose last page is cut.  And: does the journal beside a store belong to it?  SQLite plays a
+ * journal that was left behind back into whatever file has the name, also when a copy of another
+ * day or another store was put there, and so destroys it.
  *
  * A journal that is a store's own holds the first page as it was before a transaction: with the
  * same stamp, and a change counter that is the store's or one less.  While a journal stands the
@@ -10,6 +11,7 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sqlite.h"
@@ -90,13 +92,20 @@ static bool same(const struct journal *a, const struct journal *b)
            a->counter == b->counter;
 }
 
-/* Through SQLite's own descriptor: closing another one would drop the locks of this process. */
-static bool read_header(struct sqlite *s, unsigned char header[HEADER])
+/* SQLite's own descriptor: closing another one would drop the locks of this process. */
+static sqlite3_file *file_of(struct sqlite *s)
 {
     sqlite3_file *file = NULL;
 
     sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    return file && file->pMethods && file->pMethods->xRead(file, header, HEADER, 0) == SQLITE_OK;
+    return file && file->pMethods ? file : NULL;
+}
+
+static bool read_header(struct sqlite *s, unsigned char header[HEADER])
+{
+    sqlite3_file *file = file_of(s);
+
+    return file && file->pMethods->xRead(file, header, HEADER, 0) == SQLITE_OK;
 }
 
 static bool belongs(const struct journal *j, const unsigned char header[HEADER])
@@ -110,13 +119,31 @@ static bool belongs(const struct journal *j, const unsigned char header[HEADER])
     return stamp == j->stamp || (j->stamp >> 8) == 0; /* version 1 had none */
 }
 
-int sqlite_check_journal(struct sqlite *s, struct fault *why)
+int sqlite_check_size(struct sqlite *s, struct fault *why)
+{
+    sqlite3_file *file = file_of(s);
+    sqlite3_int64 size = 0;
+    int64_t page;
+
+    if (sqlite_ask(s, "PRAGMA page_size", &page, why) < 0)
+        return -1;
+    if (file && file->pMethods->xFileSize(file, &size) == SQLITE_OK && size % page != 0)
+        return fault_set(why, EX_IOERR,
+            "%s: is damaged, its end is missing: keep it as it is and restore a copy", s->name);
+    return 0;
+}
+
+int sqlite_check_file(struct sqlite *s, struct fault *why)
 {
     unsigned char header[HEADER];
     struct journal before, after;
     struct buf name = {0};
+    struct stat st;
     int rc = 0;
 
+    if (stat(s->path, &st) == 0 && st.st_size == 1)
+        return fault_set(
+            why, EX_CONFIG, "%s: is not a spool: name a new file, or the right one", s->name);
     buf_printf(&name, "%s-journal%c", s->path, '\0');
     read_journal(name.data, &before);
     if (before.there && before.pages > 0 && read_header(s, header) && !belongs(&before, header)) {

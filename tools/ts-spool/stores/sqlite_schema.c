@@ -247,9 +247,25 @@ static int bring_forward(struct sqlite *s, int version, struct fault *why)
     return rc;
 }
 
+/* The version, looked at once, with the size of the file. */
+static int look(struct sqlite *s, struct fault *why)
+{
+    int version = -1;
+
+    if (sqlite_begin(s, false, why) == 0)
+        version = recognise(s, why);
+    if (version > 0 && sqlite_check_size(s, why) < 0)
+        version = -1;
+    if (version < 0 || sqlite_run(s, Q_COMMIT, why) < 0) {
+        sqlite_undo(s);
+        return -1;
+    }
+    return version;
+}
+
 int sqlite_schema(struct sqlite *s, enum store_use use, struct fault *why)
 {
-    int version = recognise(s, why);
+    int version = look(s, why);
 
     if (version < 0)
         return -1;
