@@ -7,15 +7,11 @@
  */
 #include "store.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
+#include "../../support/store.h"
 #include "../../support/unit.h"
 
 enum { EVENTS = 400, PERSONS = 9 };
 
-static char folder[64], path[80];
 static struct store *store;
 static struct fault why;
 static unsigned seed;
@@ -48,7 +44,7 @@ static int dice(int sides)
 static void open_drain(void)
 {
     store_close(store);
-    store = store_open(path, STORE_FOLLOW, &why);
+    store = store_open(store_name, STORE_FOLLOW, &why);
     ck_assert_msg(store != NULL, "%s", why.text);
     ck_assert_msg(store_drain_begin(store, now, &why) == 0, "%s", why.text);
     queued = 0;
@@ -59,7 +55,7 @@ static void open_drain(void)
 static void put_some(void)
 {
     struct record records[8];
-    char lines[8][40], names[8][8];
+    char lines[8][40], names[8][8], days[8][16];
     int n = 1 + dice(8);
 
     for (int i = 0; i < n; i++) {
@@ -69,7 +65,11 @@ static void put_some(void)
             return;
         snprintf(lines[i], sizeof lines[i], "{\"event_id\":\"%d\"}", number);
         snprintf(names[i], sizeof names[i], "p%d", person);
+        snprintf(days[i], sizeof days[i], "2026-05-%02d", 1 + dice(28));
         records[i] = (struct record){.line = slice_of(lines[i]),
+            .device = person > 5 ? slice_of(names[i]) : SLICE_NONE,
+            .day = slice_of(days[i]),
+            .serial = -1,
             .person = person > 0 ? slice_of(names[i]) : SLICE_NONE,
             .state = dice(20) == 0 ? STATE_HELD : STATE_WAITING};
         identity_of_bytes(&records[i].id, records[i].line, NULL);
@@ -223,6 +223,28 @@ static int count_row(void *arg, const struct row *row)
     return 0;
 }
 
+static int count_day(void *arg, const struct day *day)
+{
+    int64_t *sums = arg;
+
+    for (int i = 0; i < STATES; i++)
+        sums[i] += day->in[i];
+    return 0;
+}
+
+/* The days say what the counters say, also in the middle of it all. */
+static void audit(void)
+{
+    int64_t sums[STATES] = {0};
+    struct audit a = {.row = count_day, .arg = sums};
+    struct store_stat s;
+
+    waiting(&s);
+    ck_assert_msg(store_audit(store, &a, &why) == 0, "%s", why.text);
+    for (int i = 0; i < STATES; i++)
+        ck_assert_int_eq(sums[i], s.in[i]);
+}
+
 START_TEST(all_arrive_in_order)
 {
     struct store_stat s;
@@ -230,14 +252,12 @@ START_TEST(all_arrive_in_order)
     struct page page = {.states = STATES_ALL, .row = count_row, .arg = in};
 
     seed = (unsigned)_i + 1;
-    snprintf(folder, sizeof folder, "%s/ts-model.XXXXXX",
-        access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/q.db", folder);
+    store_make_empty();
     now = 1000000;
     open_drain();
     while (put_count < EVENTS - 8)
         step();
+    audit();
     /* Everything is well from now on. */
     for (int rounds = 0; waiting(&s) > 0; rounds++) {
         ck_assert_msg(rounds < 3000, "%d never came out", (int)waiting(&s));
@@ -250,15 +270,9 @@ START_TEST(all_arrive_in_order)
         ck_assert_int_eq(store_page(store, &page, &why), 0);
     for (int i = 0; i < STATES; i++)
         ck_assert_int_eq(in[i], s.in[i]);
+    audit();
     store_close(store);
-    for (int i = 0; i < 4; i++) {
-        static const char *const ends[] = {"", "-journal", "-drain", "-reserve"};
-        char name[96];
-
-        snprintf(name, sizeof name, "%s%s", path, ends[i]);
-        unlink(name);
-    }
-    rmdir(folder);
+    store_remove();
 }
 END_TEST
 
