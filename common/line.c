@@ -147,27 +147,44 @@ int line_fill(struct line_reader *r, struct fault *why)
     return n > 0;
 }
 
+static int wait_fault(struct fault *why)
+{
+    return fault_errno(why, EX_OSERR, "standard input: cannot wait");
+}
+
+/* When there is no input yet: idle first, then the wait.  A wait that fails must not lead to a read
+   that blocks: what is in hand would never be settled. */
+static int wait_for_input(struct line_reader *r, struct fault *why)
+{
+    struct pollfd in = {.fd = r->fd, .events = POLLIN};
+    int n = stop_wait(&in, 1, 0, false);
+
+    if (n < 0)
+        return wait_fault(why);
+    if (n > 0)
+        return 0;
+    if (r->idle && r->idle(r->idle_arg, why) < 0)
+        return -1;
+    while (!stop_requested() && !in.revents) {
+        n = stop_wait(&in, 1, -1, false);
+        if (n < 0)
+            return wait_fault(why);
+        /* A signal woke us: the program looks after it before the next wait. */
+        if (n == 0 && r->idle && r->idle(r->idle_arg, why) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 enum line line_next(struct line_reader *r, struct slice *line, struct fault *why)
 {
     for (;;) {
-        struct pollfd in = {.fd = r->fd, .events = POLLIN};
         enum line kind = line_take(r, line);
 
         if (kind != LINE_WAIT)
             return kind;
-        if (stop_wait(&in, 1, 0, false) == 0) {
-            if (r->idle && r->idle(r->idle_arg, why) < 0)
-                return LINE_ERROR;
-            while (!stop_requested() && !in.revents) {
-                int n = stop_wait(&in, 1, -1, false);
-
-                if (n < 0)
-                    return fault_errno(why, EX_IOERR, "standard input: cannot wait"), LINE_ERROR;
-                /* A signal woke us: the program looks after it before the next wait. */
-                if (n == 0 && r->idle && r->idle(r->idle_arg, why) < 0)
-                    return LINE_ERROR;
-            }
-        }
+        if (wait_for_input(r, why) < 0)
+            return LINE_ERROR;
         /* An orderly end: whole lines already read are in hand, a half one is not ours. */
         if (stop_requested())
             return LINE_END;
