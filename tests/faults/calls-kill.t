@@ -2,10 +2,10 @@
 # kill -9 at every call that the programs make: nothing with a receipt is lost, what arrives twice
 # is marked, one person's order is kept, a checkpoint never runs ahead, the store stays sound.
 # Normally some points of each kind, TS_FULL=1: every one.
-[ -w /dev/shm ] && TMPDIR=/dev/shm # a killed program loses nothing that it wrote to memory
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
-export T FAULT_LIBRARY=$B/tests/support/fault_calls.so
+export B
+library=$B/tests/support/fault_calls.so
 [ "${MODE:-}" = asan ] && skip_all "the sanitizers have to be the first library"
 
 points() {
@@ -28,9 +28,9 @@ END
 cd "$ROOT" || exit 1
 if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
     export FAULT_PROGRAM="ts-spool put" FAULT_PAGE=$T/page FAULT_AT=0
-    head -c 4096 /dev/zero >"$T/page"
+    head -c 2848 /dev/zero >"$T/page" # sizeof (struct page)
     echo '{"kind":"granted","local_time":"2026-01-05T08:00:00","device_id":"D","person_id":"1"}' |
-        strace -o "$T/trace" -E LD_PRELOAD="$FAULT_LIBRARY" ts-spool put "$T/seen.db" >"$T/out"
+        strace -o "$T/trace" -E LD_PRELOAD="$library" ts-spool put "$T/seen.db" >"$T/out"
     unset FAULT_PROGRAM FAULT_PAGE FAULT_AT
     for call in pwrite64 fdatasync fsync ftruncate unlink write; do
         echo "$call $(grep -c "^$call(" "$T/trace")"

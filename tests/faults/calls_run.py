@@ -5,11 +5,15 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import threading
 
-LIMIT_S = 40                # of one run: what takes longer hangs
+LIMIT_S = 20                # of one run: what takes longer hangs
 MOST_CALLS, NAME_BYTES, WHAT_BYTES = 80, 24, 256
-PAGE_BYTES = 3 * 8 + MOST_CALLS * (8 + NAME_BYTES) + WHAT_BYTES
+PAGE_BYTES = 4 * 8 + MOST_CALLS * (8 + NAME_BYTES) + WHAT_BYTES
+# The build under test: its programs come first in $PATH.
+B = os.environ.get("B", "build/release")
+LIBRARY = os.path.abspath(os.path.join(B, "tests/support/fault_calls.so"))
 NO_MEMORY = "read,write,sync,open,size,name,close,lock,wait,accept,stat,start,setup"
 
 
@@ -25,7 +29,7 @@ class Fault:
             f.write(bytes(PAGE_BYTES))
         do = self.do if self.do in ("before", "after", "torn", "short") else \
             getattr(errno, self.do)
-        env = dict(os.environ, LD_PRELOAD=os.environ["FAULT_LIBRARY"], FAULT_PAGE=page,
+        env = dict(os.environ, LD_PRELOAD=LIBRARY, FAULT_PAGE=page,
                    FAULT_PROGRAM=self.program, FAULT_CLASSES=self.classes,
                    FAULT_AT=str(self.at), FAULT_DO=str(do))
         if self.sticky:
@@ -40,15 +44,23 @@ class Fault:
             self.program, self.do, " from then on" if self.sticky else "", self.at, self.classes)
 
 
+def use_build():
+    os.environ["PATH"] = ":".join(
+        [os.path.abspath(B), os.path.abspath(os.path.join(B, "tests/sim")), os.environ["PATH"]])
+    if not os.path.exists(LIBRARY):
+        sys.exit("%s: is not built: make tests" % LIBRARY)
+
+
 class Page:
     """What the library has seen."""
 
     def __init__(self, path):
         with open(path, "rb") as f:
             data = f.read()
-        self.count, self.hits, self.synced_again = struct.unpack_from("3Q", data)
-        seen = struct.unpack_from("%dQ" % MOST_CALLS, data, 24)
-        at = 24 + 8 * MOST_CALLS
+        self.count, self.hits, self.synced_again, self.told_after = \
+            struct.unpack_from("4Q", data)
+        seen = struct.unpack_from("%dQ" % MOST_CALLS, data, 4 * 8)
+        at = (4 + MOST_CALLS) * 8
         names = [data[at + i * NAME_BYTES:at + (i + 1) * NAME_BYTES].split(b"\0")[0].decode()
                  for i in range(MOST_CALLS)]
         self.seen = {n: s for n, s in zip(names, seen) if s}

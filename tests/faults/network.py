@@ -19,6 +19,7 @@ import http.server
 import json
 import os
 import random
+import re
 import signal
 import socket
 import socketserver
@@ -462,7 +463,7 @@ def marked_read(paths):
         with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if '"ambiguous":true' in line:
-                    found.add(line.split('"event_id":"', 1)[-1][:36])
+                    found.update(re.findall(r'"event_id": ?"([^"]*)"', line))
     return found
 
 

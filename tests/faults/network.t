@@ -239,10 +239,16 @@ up_address() {
     on "${!1}" ip route add default via "$(net_of "$1").1"
 }
 # A queue of a few packets: what is over is lost.
-down_slow() { tc qdisc add dev "to-$1" root tbf rate 64kbit burst 1600 limit 1800; }
-dropped() { tc -s qdisc show dev "to-$1" | sed -n 's/.*dropped \([0-9]*\).*/\1/p' | head -n 1; }
+slow=(root tbf rate 64kbit burst 1600 limit 1800)
+down_slow() {
+    tc qdisc add dev "to-$1" "${slow[@]}" && on "${!1}" tc qdisc add dev eth0 "${slow[@]}"
+}
+dropped() {
+    { tc -s qdisc show dev "to-$1"; on "${!1}" tc -s qdisc show dev eth0; } |
+        sed -n 's/.*dropped \([0-9]*\).*/\1/p' | awk '{ n += $1 } END { print n }'
+}
 dropping() { [ "$(dropped "$1")" -ge "$2" ]; }
-up_slow() { tc qdisc del dev "to-$1" root; }
+up_slow() { tc qdisc del dev "to-$1" root; on "${!1}" tc qdisc del dev eth0 root; }
 
 link_case() {
     local how=$1 where=$2 failed told

@@ -491,8 +491,8 @@ def make_first_schema(path, events, delivered, held):
         db.execute("INSERT INTO id VALUES(?, ?)", (octets, seq))
         db.execute("INSERT INTO event VALUES(?, ?, ?, ?)", (
             seq, e.get("person_id"), 1709280000000, json.dumps(e).encode()))
-    db.execute("INSERT INTO exception VALUES(?, 1, ?, 1709283600000, 1, 0, 1709280000000, 'a test')",
-               (held + 1, events[held]["person_id"]))
+    db.execute("INSERT INTO exception VALUES(?, 1, ?, ?, 1, 0, ?, 'a test')", (
+        held + 1, events[held]["person_id"], 1709283600000, 1709280000000))
     db.executemany("INSERT INTO meta VALUES(?, ?)", meta.items())
     db.commit()
     db.close()
@@ -543,7 +543,7 @@ class Run:
             self.feeds[store] = path, marks
         self.stores = list(self.feeds)
         self.feeds.update((copy, self.feeds[store]) for copy, store in stage.copies.items())
-        self.full = self.full_points()
+        self.full, self.checker = self.full_points(), None
 
     def full_points(self):
         outputs, points = set(self.story.outputs), set()
@@ -562,8 +562,10 @@ class Run:
 
     def try_points(self, begin, end):
         """Crash points [begin, end): states tried, distinct ones, contents, violations."""
-        checker = power_check.Checker(self.story, self.feeds, os.path.join(
-            self.work, "try%d" % os.getpid()))
+        if not self.checker:        # one a process: it knows contents from piece to piece
+            self.checker = power_check.Checker(self.story, self.feeds, os.path.join(
+                self.work, "try%d" % os.getpid()), not self.options.states)
+        checker, real = self.checker, self.checker.real
         disk, tried, seen, found = power_disk.Disk(self.initial), 0, {}, []
         for position in range(end):
             if position >= begin:
@@ -574,10 +576,10 @@ class Run:
                     state = builder.state(choice)
                     found += self.look(checker, seen, position, state, choice, builder.pending)
                     if found and self.options.stop:
-                        return tried, len(seen), checker.real, found
+                        return tried, len(seen), checker.real - real, found
             if position < len(self.records):
                 disk.step(self.records[position])
-        return tried, len(seen), checker.real, found
+        return tried, len(seen), checker.real - real, found
 
     def moment(self, position):
         """The same for positions with the same promises."""
