@@ -267,7 +267,7 @@ def scenario_full(stage):
     put = Put(stage, "q.db")
     put.feed(list(mixed(0, 14)))
     put.end()
-    stage.room(30000)
+    stage.room(60000)
     put, first = Put(stage, "q.db"), 100
     try:
         while first < 400:
