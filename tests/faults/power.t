@@ -11,6 +11,7 @@ amount=(--states 12 --random 4 --raw 80) seed=${TS_SEED:-1}
 if [ -n "${TS_FULL:-}" ]; then
     amount=(--states 0 --random 60 --raw 100) seed=${TS_SEED:-$RANDOM}
 fi
+[ "${MODE:-release}" = asan ] && amount=(--states 3 --random 1 --raw 200)
 echo "# TS_SEED=$seed"
 
 # kept SCENARIO NAME
