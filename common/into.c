@@ -60,10 +60,18 @@ struct into {
     int64_t started_ms, resume_ms;
     int64_t mute_ms, gone_ms, deaf_ms; /* when its output ended, its shell, its input; 0: not yet */
     int64_t answered_ms;               /* of deaf only: the last answer since */
+    int64_t silent_ms; /* since when events wait and nothing is answered; 0: all was answered */
+    int64_t idle_ms;   /* since when none waits any more, though not all was answered */
+    bool told;         /* that it is silent */
     uint64_t strays;
 };
 
 /* ---- slots ---- */
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 
 static void unlink_slot(struct into *i, uint32_t n)
 {
@@ -95,7 +103,8 @@ static uint32_t slot_take(struct into *i, uint64_t token)
     else
         i->slot[i->newest].next = n;
     i->newest = n;
-    i->outstanding++;
+    if (i->outstanding++ == 0)
+        i->silent_ms = i->silent_ms ? monotonic_ms() - (i->idle_ms - i->silent_ms) : monotonic_ms();
     return n;
 }
 
@@ -221,7 +230,8 @@ static int start(struct into *i, struct fault *why)
     i->receipts = line_reader_new(i->out, LINE_MAX_BYTES);
     i->state = INTO_RUNNING;
     i->started_ms = monotonic_ms();
-    i->mute_ms = i->gone_ms = i->deaf_ms = 0;
+    i->mute_ms = i->gone_ms = i->deaf_ms = i->silent_ms = 0;
+    i->told = false;
     rc = 0;
 out:
     close_fd(&to[0]);
@@ -239,6 +249,8 @@ struct into *into_open(const struct into_config *config, struct fault *why)
         .config = *config, .pidfd = -1, .in = -1, .out = -1, .oldest = NONE, .newest = NONE};
     if (i->config.window == 0)
         i->config.window = INTO_WINDOW;
+    if (i->config.silent_ms == 0)
+        i->config.silent_ms = later(INTO_SILENT_MS, config->answer_ms);
     if (i->config.window_bytes == 0)
         i->config.window_bytes = INTO_BYTES;
     i->slot = mem_alloc(i->config.window * sizeof *i->slot);
@@ -373,11 +385,6 @@ static void lower(int *timeout_ms, int64_t to_ms)
         *timeout_ms = (int)to_ms;
 }
 
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* When a command that has ended in part has to end as a whole; INT64_MAX: it is in order. */
 static int64_t end_due_ms(const struct into *i)
 {
@@ -385,8 +392,10 @@ static int64_t end_due_ms(const struct into *i)
         return i->mute_ms + MUTE_MS;
     if (i->gone_ms)
         return i->gone_ms + MUTE_MS;
+    /* A program behind the first has ended, and the shell, which waits for the others, keeps the
+     * pipe open.  At the end of its input it may take its time: then the others end as well. */
     if (!i->deaf_ms)
-        return INT64_MAX;
+        return i->outstanding > 0 && !i->finishing ? i->silent_ms + i->config.silent_ms : INT64_MAX;
     if (i->outstanding == 0)
         return i->deaf_ms + MUTE_MS;
     return later(i->deaf_ms, i->answered_ms) +
@@ -486,6 +495,10 @@ static void press(struct into *i)
 
     if (now < due_ms)
         return;
+    if (!i->mute_ms && !i->gone_ms && !i->deaf_ms && !i->told) {
+        msg_warn("--into: the command answers nothing any more: ending it");
+        i->told = true;
+    }
     kill(-i->pid, now < due_ms + KILL_AFTER_MS ? SIGTERM : SIGKILL);
     /* Whoever left the group and still holds the pipe is not waited for. */
     if (i->gone_ms && now >= due_ms + KILL_AFTER_MS)
@@ -534,6 +547,7 @@ static bool next_receipt(struct into *i, struct into_answer *answer)
         }
         answer->token = i->slot[n].token;
         slot_drop(i, n);
+        i->silent_ms = i->outstanding > 0 ? monotonic_ms() : 0;
         if (i->deaf_ms)
             i->answered_ms = monotonic_ms();
         return true;
@@ -555,5 +569,7 @@ bool into_next(struct into *i, struct into_answer *answer)
         return false;
     *answer = (struct into_answer){.token = oldest->token, .receipt = {.outcome = OUTCOMES}};
     slot_drop(i, i->oldest);
+    if (i->outstanding == 0)
+        i->idle_ms = monotonic_ms();
     return true;
 }

@@ -20,11 +20,14 @@ struct into_config {
     unsigned window;     /* events outstanding at most; 0: INTO_WINDOW */
     size_t window_bytes; /* bytes not yet taken by the command at most; 0: INTO_BYTES */
     int64_t answer_ms;   /* an event not answered in this time counts as unanswered; 0: no limit */
-    bool restart; /* start the command again, with backoff, when it ends before into_finish */
+    int64_t silent_ms; /* a command that answers nothing for so long though events wait has lost one
+                          of its programs and is ended; 0: INTO_SILENT_MS, or answer_ms if longer */
+    bool restart;      /* start the command again, with backoff, when it ends before into_finish */
 };
 
 #define INTO_WINDOW 4096u
 #define INTO_BYTES (1u << 20)
+#define INTO_SILENT_MS 120000
 
 enum into_state {
     INTO_RUNNING, /* takes events while into_room says so */

@@ -328,6 +328,41 @@ START_TEST(deaf_command_may_answer)
 }
 END_TEST
 
+/* The second program of a pipeline is gone; the first waits for more, and the shell for it. */
+START_TEST(ends_when_it_falls_silent)
+{
+    struct into *i =
+        open_with((struct into_config){.command = "cat | head -c 1 >/dev/null", .silent_ms = 300, .restart = true});
+    struct seen seen = {.in_order = true};
+
+    into_send(i, SLICE("{\"n\":0}"), 0);
+    while (into_state(i) == INTO_RUNNING)
+        turn(i, &seen);
+    ck_assert_uint_eq(seen.answers, 1);
+    ck_assert_uint_eq(seen.none, 1);
+    into_close(i);
+}
+END_TEST
+
+/* Silence counts only while something waits. */
+START_TEST(may_rest_between_events)
+{
+    struct into *i = open_with((struct into_config){.command = ANSWER, .silent_ms = 200});
+    struct seen seen = {.in_order = true};
+
+    for (uint64_t n = 0; n < 3; n++) {
+        into_send(i, SLICE("{\"n\":0}"), n);
+        while (seen.answers <= n)
+            turn(i, &seen);
+        poll(NULL, 0, 250);
+        ck_assert_int_eq(into_run(i, &why), 0);
+    }
+    ck_assert_uint_eq(seen.final, 3);
+    ck_assert_int_eq(into_state(i), INTO_RUNNING);
+    into_close(i);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     signal(SIGPIPE, SIG_IGN); /* as each program does: a command may be gone before it is fed */
@@ -348,6 +383,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, ends_with_its_shell);
     tcase_add_test(tc, ends_when_it_reads_no_more);
     tcase_add_test(tc, deaf_command_may_answer);
+    tcase_add_test(tc, ends_when_it_falls_silent);
+    tcase_add_test(tc, may_rest_between_events);
 }
 
 UNIT_MAIN("into", add_tests)
