@@ -37,7 +37,8 @@ struct checkpoint {
 
 /* ---- places ---- */
 
-static uint32_t read_head(int fd, uint32_t bytes, char head[40])
+/* How many bytes the fingerprint is of; -1. */
+static int read_head(int fd, uint32_t bytes, char head[40])
 {
     char data[PLACE_HEAD_BYTES];
     struct identity id;
@@ -45,21 +46,28 @@ static uint32_t read_head(int fd, uint32_t bytes, char head[40])
 
     *head = '\0';
     if (n <= 0)
-        return 0;
+        return (int)n;
     identity_of_bytes(&id, (struct slice){data, (size_t)n}, NULL);
     identity_print(&id, head);
-    return (uint32_t)n;
+    return (int)n;
 }
 
-void place_identify(int fd, struct place *place)
+int place_identify(int fd, struct place *place)
 {
+    char head[40];
     struct stat st;
+    int n;
 
     if (fstat(fd, &st) < 0)
-        return;
+        return -1;
+    n = S_ISREG(st.st_mode) ? read_head(fd, PLACE_HEAD_BYTES, head) : 0;
+    if (n < 0)
+        return -1;
     place->device = st.st_dev;
     place->inode = st.st_ino;
-    place->head_bytes = read_head(fd, PLACE_HEAD_BYTES, place->head);
+    place->head_bytes = (uint32_t)n;
+    memcpy(place->head, n > 0 ? head : "", n > 0 ? sizeof head : 1);
+    return 0;
 }
 
 bool place_matches(int fd, const struct place *place)
@@ -76,7 +84,7 @@ bool place_begins(int fd, const struct place *place)
     char head[40];
 
     return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= place->offset &&
-           read_head(fd, place->head_bytes, head) == place->head_bytes &&
+           read_head(fd, place->head_bytes, head) == (int)place->head_bytes &&
            strcmp(head, place->head) == 0;
 }
 
@@ -156,7 +164,7 @@ static bool read_items(struct checkpoint *c, const char *text, size_t n)
 
 static int read_file(struct checkpoint *c, struct fault *why)
 {
-    int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = -1;
+    int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = -1;
     struct buf text = {0};
     struct stat st;
     ssize_t n = 0;
@@ -165,8 +173,11 @@ static int read_file(struct checkpoint *c, struct fault *why)
         return 0;
     if (fd < 0)
         return fault_errno(why, EX_NOINPUT, "%s: cannot open", c->path);
-    if (fstat(fd, &st) == 0)
-        c->saved = st.st_mtim;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return fault_set(why, EX_CANTCREAT, "%s: is no regular file", c->path);
+    }
+    c->saved = st.st_mtim;
     do {
         text.len += (size_t)n;
         n = read(fd, buf_room(&text, 65536), 65536);

@@ -32,8 +32,8 @@ int checkpoint_save(struct checkpoint *c, struct fault *why);
 #define PLACE_HEAD_BYTES 1024u
 
 /* Fills in which file fd is, and the fingerprint of as much of its head as there is, at most
- * PLACE_HEAD_BYTES. */
-void place_identify(int fd, struct place *place);
+ * PLACE_HEAD_BYTES.  -1: it cannot be read, and nothing is filled in. */
+int place_identify(int fd, struct place *place);
 
 /* Whether fd is the file that `place` tells of, and still has all that was read of it. */
 bool place_matches(int fd, const struct place *place);

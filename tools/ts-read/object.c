@@ -12,29 +12,59 @@
 #include "identity.h"
 
 struct object_reader {
-    struct event_reader *outer, *inner;
+    struct event_reader *outer, *inner; /* inner: made for the first envelope */
     struct decoded out;
     char id[IDENTITY_TEXT];
     char error[sizeof((struct fault *)0)->text];
 };
 
-struct object_reader *object_reader_new(void)
+static void *take_memory(void *none, size_t n)
 {
-    struct object_reader *r = mem_alloc(sizeof *r);
-
-    memset(r, 0, sizeof *r);
-    r->outer = event_reader_new();
-    r->inner = event_reader_new();
-    return r;
+    (void)none;
+    return mem_alloc(n);
 }
 
-void object_reader_free(struct object_reader *r)
+static void *resize_memory(void *none, void *p, size_t before, size_t n)
 {
-    if (r) {
-        event_reader_free(r->outer);
-        event_reader_free(r->inner);
-    }
-    free(r);
+    (void)none;
+    (void)before;
+    return mem_resize(p, n);
+}
+
+static void free_memory(void *none, void *p)
+{
+    (void)none;
+    free(p);
+}
+
+const yyjson_alc object_memory = {take_memory, resize_memory, free_memory, NULL};
+
+void object_close(void *state)
+{
+    struct object_state *s = state;
+
+    if (!s)
+        return;
+    damage_free(&s->damage);
+    event_reader_free(s->reader->outer);
+    event_reader_free(s->reader->inner);
+    free(s->reader);
+    free(s);
+}
+
+void *object_open(const struct format_options *options, const char *format, struct fault *why)
+{
+    static const char *const none[] = {NULL};
+    struct object_state *s;
+
+    if (format_options_check(options, format, none, why) < 0)
+        return NULL;
+    s = mem_alloc(sizeof *s);
+    *s = (struct object_state){.damage.longest = options->longest};
+    s->reader = mem_alloc(sizeof *s->reader);
+    s->reader->outer = event_reader_new();
+    s->reader->inner = NULL;
+    return s;
 }
 
 /* The bytes of a member that is none of our fields; SLICE_NONE when absent. */
@@ -52,6 +82,14 @@ static struct slice unknown_member(const struct event *e, const char *quoted_key
     return SLICE_NONE;
 }
 
+/* `error` of null or false says that there is none, and must not look like one further on. */
+static bool is_no_error(const struct event *e)
+{
+    yyjson_val *v = e->field[EV_ERROR];
+
+    return v && (yyjson_is_null(v) || yyjson_is_false(v));
+}
+
 /* An event without a time cannot be told from another; one that carries an error is told by that.
  */
 static const char *check_time(const struct event *e, const struct draft *d)
@@ -60,7 +98,7 @@ static const char *check_time(const struct event *e, const struct draft *d)
     bool found = (d->set & EVENT_BIT(EV_TIME)) != 0;
     struct clock_time t;
 
-    if (event_has(e, EV_ERROR))
+    if (event_has(e, EV_ERROR) && !is_no_error(e))
         return NULL;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         struct slice text = event_str(e, fields[i]);
@@ -86,6 +124,8 @@ static const char *open_envelope(
 
     if (!data.p)
         return "CloudEvent without data";
+    if (!r->inner)
+        r->inner = event_reader_new();
     if (event_read(r->inner, data, event, why) < 0)
         return why->text;
     if (time.n > 0 && !event_has(event, EV_TIME) && !event_has(event, EV_LOCAL_TIME) &&
@@ -106,8 +146,9 @@ static const char *open_envelope(
 }
 
 void object_emit(
-    struct object_reader *r, struct slice json, bool torn, bool part, const struct emitter *out)
+    struct object_state *s, struct slice json, bool torn, bool part, const struct emitter *out)
 {
+    struct object_reader *r = s->reader;
     struct event outer, event;
     struct fault why;
     const char *error = NULL;
@@ -122,6 +163,8 @@ void object_emit(
     if (!error)
         error = check_time(&event, &r->out.draft);
     if (!error) {
+        if (is_no_error(&event))
+            draft_remove(&r->out.draft, EV_ERROR);
         r->out.base = &event;
     } else {
         draft_reset(&r->out.draft);

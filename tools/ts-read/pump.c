@@ -466,6 +466,14 @@ char *stream_room(struct stream *s, size_t n)
     return s->data + s->to;
 }
 
+void stream_take(struct stream *s, struct buf *b)
+{
+    s->data = b->data;
+    s->cap = b->cap;
+    stream_added(s, b->len);
+    *b = (struct buf){0};
+}
+
 void stream_added(struct stream *s, size_t n)
 {
     s->to += n;
@@ -484,6 +492,11 @@ void stream_end(struct stream *s)
 size_t stream_waiting(const struct stream *s)
 {
     return s->to - s->from;
+}
+
+size_t stream_room_bytes(const struct stream *s)
+{
+    return s->cap;
 }
 
 void stream_trim(struct stream *s)
@@ -668,6 +681,17 @@ static bool step(struct stream *s)
     return true;
 }
 
+/* Between its end and its receipts a stream keeps little. */
+static void release(struct stream *s)
+{
+    if (s->state)
+        s->format->close(s->state);
+    s->state = NULL;
+    free(s->data);
+    s->data = NULL;
+    s->cap = s->from = s->to = s->scanned = 0;
+}
+
 /* All that is whole was handed over. */
 static enum stream_state run_out(struct stream *s, enum stream_state state)
 {
@@ -675,6 +699,8 @@ static enum stream_state run_out(struct stream *s, enum stream_state state)
         sink_reached(s->pump->sink, s->track, s->offset, s->line);
     if (s->track && state == STREAM_END)
         sink_ended(s->pump->sink, s->track);
+    if (state == STREAM_END)
+        release(s);
     return state;
 }
 

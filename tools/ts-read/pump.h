@@ -76,6 +76,9 @@ void stream_close(struct stream *s);
 char *stream_room(struct stream *s, size_t n);
 void stream_added(struct stream *s, size_t n);
 
+/* The stream takes over what a buffer holds, as its first and only bytes. */
+void stream_take(struct stream *s, struct buf *b);
+
 /* No more bytes will come. */
 void stream_end(struct stream *s);
 
@@ -84,6 +87,9 @@ enum stream_state stream_run(struct stream *s, struct fault *why);
 
 /* Bytes buffered, of a record that is not whole yet (or that the sink had no room for). */
 size_t stream_waiting(const struct stream *s);
+
+/* Bytes of memory for them. */
+size_t stream_room_bytes(const struct stream *s);
 
 /* Gives memory back while little is buffered: for the many streams of a listener. */
 void stream_trim(struct stream *s);

@@ -15,6 +15,7 @@
 #include "stop.h"
 
 #define CHECKPOINT_MS 200
+#define SAVE_AGAIN_MS 1000 /* longer than that after a save that failed */
 #define STOP_WAIT_MS 10000 /* for outstanding receipts, once an end is requested */
 
 enum slot_state { SLOT_NEW, SLOT_OPEN, SLOT_ENDED, SLOT_FAILED };
@@ -35,6 +36,7 @@ struct reader {
     struct pollfd *fds;
     struct reader_result *result;
     struct progress *progress;
+    bool unsaved;              /* the last save failed */
     int64_t saved_ms, stop_ms; /* last checkpoint; when the end was requested, or 0 */
 };
 
@@ -156,7 +158,21 @@ static int save(struct reader *r, bool now, struct fault *why)
     if (!c || (!now && monotonic_ms() - r->saved_ms < CHECKPOINT_MS))
         return 0;
     r->saved_ms = monotonic_ms();
-    return checkpoint_save(c, why);
+    if (checkpoint_save(c, why) == 0) {
+        if (r->unsaved)
+            msg_warn("the checkpoint can be written again");
+        r->unsaved = false;
+        return 0;
+    }
+    if (!r->env->follow || now)
+        return -1;
+    /* The old one stays: whoever begins there reads some events again, which is known by their id.
+     */
+    if (!r->unsaved)
+        msg_warn("%s; trying again until it works", why->text);
+    r->unsaved = true;
+    r->saved_ms += SAVE_AGAIN_MS;
+    return 0;
 }
 
 /* ---- the loop ---- */

@@ -150,9 +150,11 @@ int sink_news(struct sink *s, struct track **track)
 
 void sink_reached(struct sink *s, struct track *t, uint64_t offset, uint64_t line)
 {
+    bool moved = t->at.offset != offset;
+
     t->at.offset = offset;
     t->at.line = line;
-    if (t->pending == 0 && t->kind != TRACK_TELL)
+    if (moved && t->pending == 0 && t->kind != TRACK_TELL)
         list_track(s, t);
 }
 

@@ -12,39 +12,11 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
-#include "damage.h"
 #include "object.h"
-
-struct json {
-    struct damage damage; /* for raw of what is no text */
-    struct object_reader *reader;
-    struct decoded out;
-    char error[120];
-};
-
-static void json_close(void *state)
-{
-    struct json *s = state;
-
-    if (s) {
-        damage_free(&s->damage);
-        object_reader_free(s->reader);
-    }
-    free(s);
-}
 
 static void *json_open(const struct format_options *options, struct fault *why)
 {
-    static const char *const none[] = {NULL};
-    struct json *s;
-
-    if (format_options_check(options, "json", none, why) < 0)
-        return NULL;
-    s = mem_alloc(sizeof *s);
-    memset(s, 0, sizeof *s);
-    s->damage.longest = options->longest;
-    s->reader = object_reader_new();
-    return s;
+    return object_open(options, "json", why);
 }
 
 /* Without the white space of JSON at both ends, and without a byte order mark. */
@@ -71,7 +43,8 @@ static enum frame json_frame(
     return record->n > 0 ? FRAME_RECORD : FRAME_SKIP;
 }
 
-static void fail(struct json *s, const char *error, struct slice raw, const struct emitter *out)
+static void fail(
+    struct object_state *s, const char *error, struct slice raw, const struct emitter *out)
 {
     s->out = (struct decoded){.error = error};
     damage_raw(&s->damage, raw, &s->out);
@@ -79,24 +52,24 @@ static void fail(struct json *s, const char *error, struct slice raw, const stru
 }
 
 /* One element of the body, on one line. */
-static void emit_element(struct json *s, yyjson_val *element, const struct emitter *out)
+static void emit_element(struct object_state *s, yyjson_val *element, const struct emitter *out)
 {
     size_t n = 0;
-    char *text = yyjson_val_write(element, 0, &n);
+    char *text = yyjson_val_write_opts(element, 0, &object_memory, &n, NULL);
     struct slice line = {text, n};
 
     if (!text)
-        fail(s, "no memory for an element", SLICE(""), out);
+        fail(s, "an element that cannot be written", SLICE(""), out);
     else if (!yyjson_is_obj(element))
         fail(s, "not a JSON object", line, out);
     else
-        object_emit(s->reader, line, false, true, out);
+        object_emit(s, line, false, true, out);
     free(text);
 }
 
 static void json_decode(void *state, struct slice record, bool torn, const struct emitter *out)
 {
-    struct json *s = state;
+    struct object_state *s = state;
     struct slice body = body_of(record);
     yyjson_read_err error;
     yyjson_doc *doc;
@@ -107,12 +80,12 @@ static void json_decode(void *state, struct slice record, bool torn, const struc
     if (body.n == 0)
         return;
     if (body.p[0] == '{' && !memchr(body.p, '\n', body.n) && !memchr(body.p, '\r', body.n)) {
-        object_emit(s->reader, body, false, false, out);
+        object_emit(s, body, false, false, out);
         return;
     }
     /* The cast: without YYJSON_READ_INSITU the text is only read. */
     doc = yyjson_read_opts(
-        (char *)(uintptr_t)body.p, body.n, YYJSON_READ_NUMBER_AS_RAW, NULL, &error);
+        (char *)(uintptr_t)body.p, body.n, YYJSON_READ_NUMBER_AS_RAW, &object_memory, &error);
     root = yyjson_doc_get_root(doc);
     if (!doc) {
         snprintf(s->error, sizeof s->error, "not JSON: %s at byte %zu", error.msg, error.pos + 1);
@@ -153,7 +126,7 @@ const struct format format_json = {
     .title = "one JSON text: an event or an array of events; CloudEvents too",
     .sniff = json_sniff,
     .open = json_open,
-    .close = json_close,
+    .close = object_close,
     .frame = json_frame,
     .decode = json_decode,
 };

@@ -7,49 +7,21 @@
  * Needs `time` or `local_time`; everything else is optional and passes through, known or not, with
  * its own bytes.
  */
-#include <stdlib.h>
 #include <yyjson.h>
 
-#include "damage.h"
 #include "object.h"
 
 #define SNIFF_LINES 4
 
-struct ndjson {
-    struct damage damage;
-    struct object_reader *reader;
-    struct decoded damaged;
-};
-
-static void ndjson_close(void *state)
-{
-    struct ndjson *s = state;
-
-    if (s) {
-        damage_free(&s->damage);
-        object_reader_free(s->reader);
-    }
-    free(s);
-}
-
 static void *ndjson_open(const struct format_options *options, struct fault *why)
 {
-    static const char *const none[] = {NULL};
-    struct ndjson *s;
-
-    if (format_options_check(options, "ndjson", none, why) < 0)
-        return NULL;
-    s = mem_alloc(sizeof *s);
-    memset(s, 0, sizeof *s);
-    s->damage.longest = options->longest;
-    s->reader = object_reader_new();
-    return s;
+    return object_open(options, "ndjson", why);
 }
 
 static enum frame ndjson_frame(
     void *state, struct slice in, bool end, size_t *used, struct slice *record)
 {
-    struct ndjson *s = state;
+    struct object_state *s = state;
 
     return damage_frame(&s->damage, in, end, used, record);
 }
@@ -64,20 +36,21 @@ static bool is_blank(struct slice line)
 
 static void ndjson_decode(void *state, struct slice record, bool torn, const struct emitter *out)
 {
-    struct ndjson *s = state;
+    struct object_state *s = state;
 
     if (is_blank(record))
         return;
-    s->damaged = (struct decoded){0};
-    if (damage_found(&s->damage, record, &s->damaged))
-        out->emit(out->arg, &s->damaged);
+    s->out = (struct decoded){0};
+    if (damage_found(&s->damage, record, &s->out))
+        out->emit(out->arg, &s->out);
     else
-        object_emit(s->reader, record, torn, false, out);
+        object_emit(s, record, torn, false, out);
 }
 
 static bool is_object(struct slice line)
 {
-    yyjson_doc *doc = yyjson_read(line.p, line.n, YYJSON_READ_BIGNUM_AS_RAW);
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)line.p, line.n, YYJSON_READ_BIGNUM_AS_RAW,
+        &object_memory, NULL); /* the cast: it is only read */
     bool result = yyjson_is_obj(yyjson_doc_get_root(doc));
 
     yyjson_doc_free(doc);
@@ -109,7 +82,7 @@ const struct format format_ndjson = {
     .stateless = true,
     .sniff = ndjson_sniff,
     .open = ndjson_open,
-    .close = ndjson_close,
+    .close = object_close,
     .frame = ndjson_frame,
     .decode = ndjson_decode,
 };

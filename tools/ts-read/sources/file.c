@@ -73,14 +73,15 @@ static void file_close(void *state)
 }
 
 /* A stream from the start of what f->fd is. */
-static void begin_stream(struct file *f, enum stream_kind kind)
+static int begin_stream(struct file *f, enum stream_kind kind, struct fault *why)
 {
     char name[256], stem[256];
     struct stream_config config = {.origin = name, .device = stem, .kind = kind};
     struct track *before = f->track;
 
     source_names(strcmp(f->name, "-") == 0 ? "stdin" : f->name, name, stem, sizeof name);
-    place_identify(f->fd, &f->at);
+    if (place_identify(f->fd, &f->at) < 0)
+        return fault_errno(why, EX_IOERR, "%s: cannot read", f->name);
     if (sink_receipts(f->env->sink)) {
         f->track = track_new(TRACK_REPORT, f->number, NULL);
         f->track->at = f->at;
@@ -90,23 +91,24 @@ static void begin_stream(struct file *f, enum stream_kind kind)
     stream_close(f->stream);
     f->stream = stream_open(f->env->pump, &config);
     f->full = f->ended = false;
+    return 0;
 }
 
-/* The next file that rotation left; false when there is none. */
-static bool next_file(struct file *f, struct place *from)
+/* The next file that rotation left: 1; 0 when there is none, -1. */
+static int next_file(struct file *f, struct place *from, struct fault *why)
 {
     struct stat st;
 
     if (!rotation_more(f->rotation))
-        return false;
+        return 0;
     if (f->fd > STDERR_FILENO)
         close(f->fd);
     f->fd = rotation_next(f->rotation, from);
     f->before_bytes += f->bytes;
     f->bytes = fstat(f->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
     /* A line of an old file that fits no format must not keep us from the ones after it. */
-    begin_stream(f, rotation_more(f->rotation) ? STREAM_TAIL : STREAM_FILE);
-    return true;
+    return begin_stream(f, rotation_more(f->rotation) ? STREAM_TAIL : STREAM_FILE, why) < 0 ? -1
+                                                                                            : 1;
 }
 
 /* Goes on from the checkpoint: in this file, or in those that were rotated before it. */
@@ -122,7 +124,8 @@ static int resume(struct file *f, struct fault *why)
     f->rotation = rotation_find(f->name, f->fd, place, checkpoint_saved(f->env->checkpoint));
     *f->env->gap = *f->env->gap || rotation_gap(f->rotation);
     f->bytes = f->rotation ? 0 : f->bytes;
-    next_file(f, &from);
+    if (next_file(f, &from, why) < 0)
+        return -1;
     return from.offset > 0 ? source_resume(f->fd, f->name, f->stream, &from, why) : 0;
 }
 
@@ -137,8 +140,7 @@ static void *file_open(
     /* With a checkpoint it is a log, which may well be empty after a rotation. */
     if (f->regular && f->bytes == 0 && !env->checkpoint)
         msg_warn("%s: is empty", f->name);
-    begin_stream(f, f->regular ? STREAM_FILE : STREAM_PIPE);
-    if (resume(f, why) < 0)
+    if (begin_stream(f, f->regular ? STREAM_FILE : STREAM_PIPE, why) < 0 || resume(f, why) < 0)
         goto out;
     return f;
 out:
@@ -175,6 +177,7 @@ static enum source_state file_run(void *state, struct fault *why)
     struct file *f = state;
     struct place from;
     enum source_state rc;
+    int next;
 
     if (sink_over(f->env->sink))
         return SOURCE_END;
@@ -185,8 +188,8 @@ static enum source_state file_run(void *state, struct fault *why)
     }
     rc = source_state(stream_run(f->stream, why));
     f->full = rc == SOURCE_FULL;
-    if (rc == SOURCE_END && !f->stopping && next_file(f, &from))
-        return SOURCE_MORE;
+    if (rc == SOURCE_END && !f->stopping && (next = next_file(f, &from, why)) != 0)
+        return next < 0 ? SOURCE_ERROR : SOURCE_MORE;
     return f->stopping && rc == SOURCE_MORE ? SOURCE_END : rc;
 }
 

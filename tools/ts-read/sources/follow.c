@@ -171,7 +171,8 @@ static bool is_truncated(const struct follow *f)
 
     stream_place(f->stream, &was);
     was.offset += stream_waiting(f->stream);
-    return !f->fifo && !place_matches(f->fd, &was);
+    /* Not identified yet: a fault of the disk at that moment. */
+    return !f->fifo && f->at.inode != 0 && !place_matches(f->fd, &was);
 }
 
 /* Another file at the path?  It is not opened before the old one is done with. */

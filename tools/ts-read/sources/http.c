@@ -91,7 +91,7 @@ void http_hold(struct conn *c)
     size_t held = c->in.cap + c->body.cap + c->envelope.cap;
 
     if (c->stream)
-        held += stream_waiting(c->stream);
+        held += stream_room_bytes(c->stream);
     c->http->held_bytes += held - c->held;
     c->held = held;
 }
@@ -125,6 +125,8 @@ static void conn_new(struct http *h, const struct peer *peer)
     c->readable = c->writable = true;
     c->deadline_ms = monotonic_ms() + phase_ms[PHASE_HEAD];
     list_append(c, PHASE_HEAD);
+    address_print((const struct sockaddr *)&peer->address, c->name);
+    address_print_host((const struct sockaddr *)&peer->address, c->host);
     setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     event.data.ptr = c;
     if (epoll_ctl(h->epoll, EPOLL_CTL_ADD, peer->fd, &event) < 0)

@@ -41,6 +41,7 @@ struct conn {
     struct conn *next, *previous; /* in the list of its phase */
     struct conn *next_ready;      /* in the list of those to look at */
     struct peer peer;
+    char name[ADDRESS_TEXT], host[ADDRESS_TEXT]; /* of the peer, with its port and without */
     enum phase phase;
     int64_t deadline_ms;
     bool ready;              /* stands in a list to look at */

@@ -8,11 +8,11 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <yyjson.h>
 
 #include "http.h"
 #include "json.h"
 #include "msg.h"
+#include "object.h"
 
 /* ---- what the head says ---- */
 
@@ -158,7 +158,8 @@ static unsigned unpack(struct conn *c)
 /* Only one JSON object can be the data: anything else is read as if there were no attributes. */
 static void close_envelope(struct conn *c)
 {
-    yyjson_doc *doc = yyjson_read(c->body.data, c->body.len, YYJSON_READ_BIGNUM_AS_RAW);
+    yyjson_doc *doc = yyjson_read_opts(
+        c->body.data, c->body.len, YYJSON_READ_BIGNUM_AS_RAW, &object_memory, NULL);
 
     if (yyjson_is_obj(yyjson_doc_get_root(doc))) {
         buf_lit(&c->envelope, ",\"data\":");
@@ -175,19 +176,13 @@ static void close_envelope(struct conn *c)
 static void open_stream(struct conn *c)
 {
     const struct source_env *env = c->http->env;
-    const struct sockaddr *address = (const struct sockaddr *)&c->peer.address;
-    char name[ADDRESS_TEXT], host[ADDRESS_TEXT];
-    struct stream_config config = {.kind = STREAM_BODY, .origin = name, .device = host};
+    struct stream_config config = {
+        .kind = STREAM_BODY, .origin = c->name, .device = c->host, .format = choose_format(c)};
 
-    address_print(address, name);
-    address_print_host(address, host);
-    config.format = choose_format(c);
     config.track = c->track = track_new(TRACK_TELL, c->http->number, c);
     c->stream = stream_open(env->pump, &config);
-    memcpy(stream_room(c->stream, c->body.len), c->body.data, c->body.len);
-    stream_added(c->stream, c->body.len);
+    stream_take(c->stream, &c->body);
     stream_end(c->stream);
-    buf_free(&c->body);
 }
 
 /* False when it was answered instead. */
@@ -218,6 +213,7 @@ void http_feed(struct conn *c)
     switch (stream_run(c->stream, &why)) {
     case STREAM_END:
         http_enter(c, PHASE_WAIT);
+        http_hold(c);
         break;
     case STREAM_ERROR:
         h->failed = sink_fault(h->env->sink) || pump_failed(h->env->pump);
