@@ -132,8 +132,8 @@ def check_days(store, facts, words):
         facts.wrong.append("audit counts %d events, list has %d" % (received, len(facts.final)))
 
 
-def find_facts(folder, name, feed, words=()):
-    """Works on the store in `folder`; changes it."""
+def find_facts(folder, name, feed, words, counts):
+    """Works on the store in `folder`; changes it. counts: whether to look at those as well."""
     facts, store = Facts(), os.path.join(folder, name)
     ledger = os.path.join(folder, "ledger")
     facts.listed = listed(store, facts, (0, 66))    # 66: there is none, or an empty one
@@ -141,7 +141,7 @@ def find_facts(folder, name, feed, words=()):
         facts.wrong.clear()
         run(["ts-spool", "put", store], facts, (0,), stdin=subprocess.DEVNULL)
         facts.listed = listed(store, facts)
-    if facts.listed:
+    if facts.listed and counts:
         check_counts(store, facts)
     with open(feed, "rb") as f:
         run(["ts-spool", "put", store], facts, (0,), stdin=f)
@@ -151,7 +151,8 @@ def find_facts(folder, name, feed, words=()):
             facts.ledger = [(e["event_id"], e.get("person_id"), e.get("ambiguous", False))
                             for e in map(json.loads, f)]
     facts.final = listed(store, facts)
-    check_days(store, facts, words)
+    if counts:
+        check_days(store, facts, words)
     return facts
 
 
@@ -366,7 +367,8 @@ class Checker:
         self.lay_out(folder, name, state)
         self.real += 1
         actions = [words for _, words in self.story.stores[name].actions]
-        return find_facts(folder, name, self.feeds[name][0], actions)
+        counts = self.look_always or self.real % 4 == 1
+        return find_facts(folder, name, self.feeds[name][0], actions, counts)
 
     def key_of(self, name, state):
         """Of the facts on what SQLite makes of it, and what is wrong with that."""
