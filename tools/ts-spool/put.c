@@ -108,7 +108,13 @@ static void fill_records(struct put *p)
         };
 }
 
-/* Stores the batch everywhere, then answers: an event is a duplicate where all stores had it. */
+static void drop_batch(struct put *p)
+{
+    p->count = p->texts.len = 0;
+}
+
+/* Stores the batch everywhere, then answers: an event is a duplicate where all stores had it.  A
+   batch that could not be stored is not tried again: after a sync failed nothing may be told. */
 static int commit(struct put *p, struct fault *why)
 {
     int64_t now_ms = clock_now_ms();
@@ -117,14 +123,16 @@ static int commit(struct put *p, struct fault *why)
         return 0;
     fill_records(p);
     for (size_t s = 0; s < p->store_count; s++) {
-        if (store_put(p->stores[s], p->records, p->count, now_ms, why) < 0)
+        if (store_put(p->stores[s], p->records, p->count, now_ms, why) < 0) {
+            drop_batch(p);
             return -1;
+        }
         for (size_t i = 0; i < p->count; i++)
             p->items[i].fresh |= !p->records[i].known;
     }
     for (size_t i = 0; i < p->count; i++)
         print_receipt(p, &p->items[i], now_ms);
-    p->count = p->texts.len = 0;
+    drop_batch(p);
     return line_flush(&p->out, why);
 }
 

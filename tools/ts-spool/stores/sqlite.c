@@ -187,6 +187,18 @@ int sqlite_in_place(struct sqlite *s, struct fault *why)
     return moved ? moved_fault(s, why) : 0;
 }
 
+/* SQLite also calls a file damaged that it could not read. */
+static int damage_fault(struct sqlite *s, struct fault *why)
+{
+    int error = 0;
+
+    sqlite3_file_control(s->db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+    errno = error;
+    if (error == EIO || error == ENXIO)
+        return fault_errno(why, EX_IOERR, "%s: cannot read", s->name);
+    return fault_set(why, EX_IOERR, "%s: is damaged: keep it as it is and restore a copy", s->name);
+}
+
 int sqlite_fault(struct sqlite *s, struct fault *why)
 {
     int code = sqlite3_extended_errcode(s->db), status = status_of(code);
@@ -201,8 +213,7 @@ int sqlite_fault(struct sqlite *s, struct fault *why)
         return fault_set(
             why, status, "%s: is not a spool: name a new file, or the right one", s->name);
     if ((code & 0xff) == SQLITE_CORRUPT)
-        return fault_set(
-            why, EX_IOERR, "%s: is damaged: keep it as it is and restore a copy", s->name);
+        return damage_fault(s, why);
     if ((code & 0xff) == SQLITE_FULL)
         return full_fault(s, why);
     if (status == EX_CANTCREAT || (code & 0xff) == SQLITE_IOERR) {
@@ -503,11 +514,14 @@ static int open_file(struct sqlite *s, bool make, struct fault *why)
     errno = error ? error : EIO;
     if (make) {
         errno = make_error(s->path, errno);
-
-        return fault_errno(why, EX_CANTCREAT, "%s: cannot make the store", s->name);
+        return fault_errno(
+            why, errno == ENOMEM ? EX_OSERR : EX_CANTCREAT, "%s: cannot make the store", s->name);
     }
-    return fault_errno(
-        why, errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: cannot open the store", s->name);
+    return fault_errno(why,
+        errno == EACCES   ? EX_NOPERM
+        : errno == ENOMEM ? EX_OSERR
+                          : EX_NOINPUT,
+        "%s: cannot open the store", s->name);
 }
 
 struct sqlite *sqlite_new(const char *name)

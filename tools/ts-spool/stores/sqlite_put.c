@@ -33,7 +33,9 @@ int sqlite_reserve(struct sqlite *s, struct fault *why)
         fault_errno(why, EX_CANTCREAT, "%s: cannot make", name);
         goto out;
     }
-    error = posix_fallocate(fd, 0, RESERVE_BYTES);
+    do
+        error = posix_fallocate(fd, 0, RESERVE_BYTES);
+    while (error == EINTR);
     if (error) {
         unlink(name);
         errno = error;

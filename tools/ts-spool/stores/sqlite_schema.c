@@ -158,7 +158,9 @@ static int make(struct sqlite *s, struct fault *why)
         return -1;
     if (rc < 0 || sqlite_commit(s, why) < 0)
         return -1;
-    sqlite_sync_folder(s->path); /* SQLite has done it for the journal: this is for the store */
+    /* SQLite has done it for the journal: this is for the store. */
+    if (sqlite_sync_folder(s->path) < 0)
+        return fault_errno(why, EX_IOERR, "%s: cannot sync its folder", s->name);
     return 0;
 }
 
