@@ -209,9 +209,10 @@ static void refused_untouched(int status, const char *words)
     free(after);
 }
 
+/* The last one is longer than the header of a database. */
 static const char *const texts[] = {"x", "{\"event_id\":\"a\"}\n",
-    "a text that is longer than the header of a database, which has a hundred bytes: so it goes on"
-    " and on and on and on\n"};
+    ("1\t2026-05-04 08:00:00\t1\t0\t15\t0\r\n1\t2026-05-04 09:00:00\t1\t0\t15\t0\r\n1\t2026-05-04 "
+     "10:00:00\t1\t0\t15\t0\r\n1\t2026-05-04 11:00:00\t1\t0\t15\t0\r\n")};
 
 START_TEST(a_text_is_refused)
 {

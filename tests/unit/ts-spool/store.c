@@ -782,12 +782,12 @@ START_TEST(long_audits_are_whole)
 
     for (int i = 0; i < DEVICES; i++) {
         struct record records[DAYS * 2];
-        char ids[DAYS * 2][20], lines[DAYS * 2][40], device[8], days[DAYS][16];
+        char ids[DAYS * 2][24], lines[DAYS * 2][64], device[16], days[DAYS][24];
 
         snprintf(device, sizeof device, "D%02d", i);
         for (int n = 0; n < DAYS * 2; n++) {
             snprintf(ids[n], sizeof ids[n], "%d-%d", i, n);
-            snprintf(lines[n], sizeof lines[n], "{\"event_id\":\"%.19s\"}", ids[n]);
+            snprintf(lines[n], sizeof lines[n], "{\"event_id\":\"%.23s\"}", ids[n]);
             snprintf(days[n % DAYS], sizeof days[0], "2026-02-%02d", n % DAYS + 1);
             records[n] = (struct record){.line = slice_of(lines[n]),
                 .device = slice_of(device),
