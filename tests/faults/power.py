@@ -27,7 +27,7 @@ import time
 import power_check
 import power_disk
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 # ---- the command of the recorded drains ---------------------------------------------------------
@@ -288,7 +288,7 @@ def scenario_full(stage):
 def scenario_held(stage):
     """Held events that a SIGHUP wakes, again and again, beside fresh ones."""
     put = Put(stage, "q.db")
-    put.feed([event(n, "p%d" % (n % 3), ["held", "held", "delivered"]) for n in range(6)] +
+    put.feed([event(n, "p%d" % (n % 3), ["held"] * 3 + ["delivered"]) for n in range(6)] +
              [event(10 + n, "h%d" % n, hold="no such person") for n in range(3)])
     drain = stage.follow("q.db")
     tries = [event(0), event(1), event(2)]
