@@ -18,6 +18,7 @@
 
 #include "line.h"
 #include "msg.h"
+#include "pipeline.h"
 #include "stop.h"
 
 #define NONE UINT32_MAX
@@ -32,6 +33,8 @@
 #define MUTE_MS 5000
 /* From the end of its input to SIGTERM, without an answer: what it took may need its time. */
 #define DEAF_MS 60000
+/* From the end of the last program of a pipeline to SIGTERM for the others. */
+#define BROKEN_MS 500
 #define PRESS_MS 100 /* between two looks whether it ended at last */
 
 struct slot {
@@ -62,7 +65,10 @@ struct into {
     int64_t answered_ms;               /* of deaf only: the last answer since */
     int64_t silent_ms; /* since when events wait and nothing is answered; 0: all was answered */
     int64_t idle_ms;   /* since when none waits any more, though not all was answered */
+    bool answered;     /* a first time in this life */
     bool told;         /* that it is silent */
+    struct pipeline programs; /* watched from the first answer on */
+    int64_t broken_ms;        /* when the last of them ended before the others; 0: not yet */
     uint64_t strays;
 };
 
@@ -230,8 +236,8 @@ static int start(struct into *i, struct fault *why)
     i->receipts = line_reader_new(i->out, LINE_MAX_BYTES);
     i->state = INTO_RUNNING;
     i->started_ms = monotonic_ms();
-    i->mute_ms = i->gone_ms = i->deaf_ms = i->silent_ms = 0;
-    i->told = false;
+    i->mute_ms = i->gone_ms = i->deaf_ms = i->silent_ms = i->broken_ms = 0;
+    i->told = i->answered = false;
     rc = 0;
 out:
     close_fd(&to[0]);
@@ -245,8 +251,13 @@ struct into *into_open(const struct into_config *config, struct fault *why)
 {
     struct into *i = mem_alloc(sizeof *i);
 
-    *i = (struct into){
-        .config = *config, .pidfd = -1, .in = -1, .out = -1, .oldest = NONE, .newest = NONE};
+    *i = (struct into){.config = *config,
+        .programs.last = -1,
+        .pidfd = -1,
+        .in = -1,
+        .out = -1,
+        .oldest = NONE,
+        .newest = NONE};
     if (i->config.window == 0)
         i->config.window = INTO_WINDOW;
     if (i->config.silent_ms == 0)
@@ -308,6 +319,7 @@ void into_close(struct into *i)
             reap(i, 0);
         }
     }
+    pipeline_forget(&i->programs);
     line_reader_free(i->receipts);
     event_reader_free(i->parser);
     buf_free(&i->pending);
@@ -392,8 +404,11 @@ static int64_t end_due_ms(const struct into *i)
         return i->mute_ms + MUTE_MS;
     if (i->gone_ms)
         return i->gone_ms + MUTE_MS;
-    /* A program behind the first has ended, and the shell, which waits for the others, keeps the
-     * pipe open.  At the end of its input it may take its time: then the others end as well. */
+    if (i->broken_ms)
+        return i->broken_ms + BROKEN_MS;
+    /* Perhaps a program behind the first has ended, and the shell, which waits for the others,
+     * keeps the pipe open.  At the end of its input it may take its time: then the others end as
+     * well. */
     if (!i->deaf_ms)
         return i->outstanding > 0 && !i->finishing ? i->silent_ms + i->config.silent_ms : INT64_MAX;
     if (i->outstanding == 0)
@@ -417,6 +432,8 @@ nfds_t into_poll(struct into *i, struct pollfd *fds, int *timeout_ms)
         fds[n++] = (struct pollfd){.fd = i->in, .events = POLLOUT};
     if (i->pid > 0 && i->pidfd >= 0 && !i->gone_ms)
         fds[n++] = (struct pollfd){.fd = i->pidfd, .events = POLLIN};
+    if (i->programs.last >= 0 && !i->broken_ms)
+        fds[n++] = (struct pollfd){.fd = i->programs.last, .events = POLLIN};
     if (i->out < 0 && i->pid > 0 && i->pidfd < 0)
         lower(timeout_ms, 20);
     if (due_ms != INT64_MAX)
@@ -455,13 +472,16 @@ static void write_pending(struct into *i)
    gone takes nothing more, but what it left running may still answer. */
 static void read_receipts(struct into *i)
 {
-    struct pollfd fds[] = {{.fd = i->out, .events = POLLIN}, {.fd = i->pidfd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = i->out, .events = POLLIN}, {.fd = i->pidfd, .events = POLLIN},
+        {.fd = i->programs.last, .events = POLLIN}};
     struct fault why;
 
-    if (poll(fds, 2, 0) <= 0)
+    if (poll(fds, 3, 0) <= 0)
         return;
     if (fds[0].revents && line_fill(i->receipts, &why) <= 0)
         close_fd(&i->out);
+    if (fds[2].revents && !i->broken_ms)
+        i->broken_ms = monotonic_ms();
     if (fds[1].revents && !i->gone_ms) {
         i->gone_ms = monotonic_ms();
         close_fd(&i->in);
@@ -473,6 +493,7 @@ static void finish_life(struct into *i)
     bool again = i->config.restart && !i->finishing;
 
     close_fd(&i->in);
+    pipeline_forget(&i->programs);
     i->pending.len = i->pending_from = 0;
     i->state = again ? INTO_PAUSED : INTO_ENDED;
     if (!again)
@@ -495,7 +516,14 @@ static void press(struct into *i)
 
     if (now < due_ms)
         return;
-    if (!i->mute_ms && !i->gone_ms && !i->deaf_ms && !i->told) {
+    /* Not a pipeline any more, or all of it has ended: it goes its way. */
+    if (i->broken_ms && !i->mute_ms && !i->gone_ms && !pipeline_broken(&i->programs, i->pid)) {
+        pipeline_forget(&i->programs);
+        i->broken_ms = 0;
+        i->answered = false; /* the next pipeline is watched from its first answer on */
+        return;
+    }
+    if (!i->mute_ms && !i->gone_ms && !i->deaf_ms && !i->broken_ms && !i->told) {
         msg_warn("--into: the command answers nothing any more: ending it");
         i->told = true;
     }
@@ -548,6 +576,9 @@ static bool next_receipt(struct into *i, struct into_answer *answer)
         answer->token = i->slot[n].token;
         slot_drop(i, n);
         i->silent_ms = i->outstanding > 0 ? monotonic_ms() : 0;
+        if (!i->answered && i->pid > 0)
+            pipeline_watch(&i->programs, i->pid);
+        i->answered = true;
         if (i->deaf_ms)
             i->answered_ms = monotonic_ms();
         return true;

@@ -67,7 +67,7 @@ void into_finish(struct into *i);
 
 /* Fills fds (room for INTO_FDS) with what to wait for; returns how many.  *timeout_ms (-1: none) is
    lowered when the module needs to be called earlier. */
-#define INTO_FDS 3
+#define INTO_FDS 4
 nfds_t into_poll(struct into *i, struct pollfd *fds, int *timeout_ms);
 
 /* Moves bytes both ways, as far as it goes without blocking, and notices the command's end; call it

@@ -331,8 +331,8 @@ END_TEST
 /* The second program of a pipeline is gone; the first waits for more, and the shell for it. */
 START_TEST(ends_when_it_falls_silent)
 {
-    struct into *i =
-        open_with((struct into_config){.command = "cat | head -c 1 >/dev/null", .silent_ms = 300, .restart = true});
+    struct into *i = open_with((struct into_config){
+        .command = "cat | head -c 1 >/dev/null", .silent_ms = 300, .restart = true});
     struct seen seen = {.in_order = true};
 
     into_send(i, SLICE("{\"n\":0}"), 0);
@@ -341,6 +341,56 @@ START_TEST(ends_when_it_falls_silent)
     ck_assert_uint_eq(seen.answers, 1);
     ck_assert_uint_eq(seen.none, 1);
     into_close(i);
+}
+END_TEST
+
+/* The same at once, when it had answered before. */
+START_TEST(ends_with_its_last_program)
+{
+    struct into *i = open_with((struct into_config){
+        .command = "cat | { exec sed -u -n -e "
+                   "'s/.*\\(\"ack\":\"[^\"]*\"\\).*/{\\1,\"outcome\":\"stored\"}/p'"
+                   " -e 2q; }"});
+    struct seen seen = {.in_order = true};
+    int64_t began = monotonic_ms();
+
+    for (uint64_t n = 0; n < 2; n++) {
+        into_send(i, SLICE("{\"n\":0}"), n);
+        while (seen.answers <= n)
+            turn(i, &seen);
+    }
+    while (into_state(i) != INTO_ENDED)
+        turn(i, &seen);
+    ck_assert_uint_eq(seen.final, 2);
+    ck_assert_int_lt(monotonic_ms() - began, 5000);
+    into_close(i);
+}
+END_TEST
+
+/* A program that was started beside it may end when it likes, and so may one step of several. */
+START_TEST(other_ends_are_no_end)
+{
+    static const char *const commands[] = {
+        "sleep 0.2 & cat | " ANSWER,
+        "head -n 1 | " ANSWER "; cat | " ANSWER,
+    };
+
+    for (size_t c = 0; c < 2; c++) {
+        struct into *i = open_command(commands[c]);
+        struct seen seen = {.in_order = true};
+
+        for (uint64_t n = 0; n < 4; n++) {
+            int64_t until = monotonic_ms() + 300;
+
+            into_send(i, SLICE("{\"n\":0}"), n);
+            while (seen.answers <= n && into_state(i) != INTO_ENDED)
+                turn(i, &seen);
+            for (; monotonic_ms() < until; poll(NULL, 0, 10))
+                ck_assert_int_eq(into_run(i, &why), 0);
+        }
+        ck_assert_uint_eq(seen.final, 4);
+        into_close(i);
+    }
 }
 END_TEST
 
@@ -384,6 +434,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, ends_when_it_reads_no_more);
     tcase_add_test(tc, deaf_command_may_answer);
     tcase_add_test(tc, ends_when_it_falls_silent);
+    tcase_add_test(tc, ends_with_its_last_program);
+    tcase_add_test(tc, other_ends_are_no_end);
     tcase_add_test(tc, may_rest_between_events);
 }
 
