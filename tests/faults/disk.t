@@ -16,7 +16,7 @@ mounts=()
 network=$ROOT/tests/faults/network.py
 deliver="perl $ROOT/tests/support/store.pl"
 rounds=2
-[ -n "${TS_FULL:-}" ] && rounds=40
+[ -n "${TS_FULL:-}" ] && rounds=12
 
 end() {
     local p m

@@ -277,14 +277,15 @@ class Receiver(http.server.ThreadingHTTPServer):
 
 
 def receiver_main(args):
-    server = Receiver((args.host, args.port), Handler)
-    server.args, server.store = args, Store(args.ledger)
-    server.dice = random.Random(args.seed)
-
     def die(*_):
-        server.dying = True
+        Receiver.dying = True
     signal.signal(signal.SIGUSR1, die)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    store = Store(args.ledger)      # all of this before anybody can connect
+    server = Receiver((args.host, args.port), Handler, bind_and_activate=False)
+    server.args, server.store, server.dice = args, store, random.Random(args.seed)
+    server.server_bind()
+    server.server_activate()
     print("listening", server.server_address[1], flush=True)
     server.serve_forever()
 

@@ -188,6 +188,7 @@ class Batches(threading.Thread):
 class Soak:
     def __init__(self, args):
         self.args, self.dice = args, random.Random(args.seed)
+        self.patience = min(150, max(45, args.seconds))    # to come to rest in the end
         self.did, self.samples = collections.Counter(), collections.defaultdict(list)
         self.log = open(self.at("log.err"), "ab")   # pylint: disable=consider-using-with
         os.makedirs(self.at("disk"), exist_ok=True)
@@ -249,7 +250,7 @@ class Soak:
             self.devices.append(subprocess.Popen(NETWORK + [
                 "devices", "--url", "http://127.0.0.1:%d" % port, "--name", "DEV%d-" % i,
                 "--ledger", self.at("told.devices%d" % i), "--devices", "4", "--pause", "0.05",
-                "--timeout", "4", "--within", "120", "--seed", str(self.args.seed)],
+                "--timeout", "4", "--within", str(self.patience), "--seed", str(self.args.seed)],
                 stdout=subprocess.PIPE, stderr=self.log, text=True))
         for thread in [self.log_writer] + self.batches:
             thread.start()
@@ -438,9 +439,10 @@ class Soak:
         for process in self.devices:
             process.terminate()
         result = {"devices_s": self.until(lambda: all(p.poll() is not None for p in self.devices),
-                                          140)}
-        result["batches_s"] = self.until(lambda: all(t.idle for t in self.batches), 100)
-        result["settled_s"] = self.until(self.settled, 200)
+                                          self.patience + 20)}
+        result["batches_s"] = self.until(lambda: all(t.idle for t in self.batches), self.patience)
+        result["settled_s"] = self.until(self.settled, self.patience)
+        result["idle_cpu_s"] = self.idle_cpu(1.0)
         result["statuses"] = {n: self.parts[n].stop(70) for n in sorted(
             self.parts, key=lambda n: n == "receiver") if n != "receiver"}
         result["ended_by_themselves"] = {
@@ -451,6 +453,17 @@ class Soak:
         self.parts["receiver"].process.kill()
         self.relay.kill()
         return result
+
+    def idle_cpu(self, seconds):
+        """Seconds of processor time that each part takes while there is nothing to do."""
+        def used(pid):
+            with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+                words = f.read().rpartition(")")[2].split()
+            return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+        parts = {n: p.process.pid for n, p in self.parts.items() if n != "receiver"}
+        before = {n: used(pid) for n, pid in parts.items()}
+        time.sleep(seconds)
+        return {n: round(used(pid) - before[n], 2) for n, pid in parts.items()}
 
     def compare(self):
         told = self.told()
