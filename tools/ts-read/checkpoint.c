@@ -42,8 +42,11 @@ static int read_head(int fd, uint32_t bytes, char head[40])
 {
     char data[PLACE_HEAD_BYTES];
     struct identity id;
-    ssize_t n = pread(fd, data, bytes < sizeof data ? bytes : sizeof data, 0);
+    ssize_t n;
 
+    do
+        n = pread(fd, data, bytes < sizeof data ? bytes : sizeof data, 0);
+    while (n < 0 && errno == EINTR);
     *head = '\0';
     if (n <= 0)
         return (int)n;

@@ -77,18 +77,24 @@ static void sent(struct conn *c)
     http_ready(c);
 }
 
-/* How much of it the socket took. */
+/* How much of it the socket took.  Only after EAGAIN is it told when there is room again. */
 static size_t push(struct conn *c, const char *text, size_t n)
 {
-    ssize_t done = send(c->peer.fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    size_t done = 0;
 
-    if (done < 0 && errno != EAGAIN && errno != EINTR) {
-        c->gone = true;
-        http_ready(c);
+    while (done < n && c->writable && !c->gone) {
+        ssize_t some = send(c->peer.fd, text + done, n - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (some >= 0) {
+            done += (size_t)some;
+        } else if (errno == EAGAIN) {
+            c->writable = false;
+        } else if (errno != EINTR) {
+            c->gone = true;
+            http_ready(c);
+        }
     }
-    if (done < (ssize_t)n)
-        c->writable = false;
-    return done < 0 ? 0 : (size_t)done;
+    return done;
 }
 
 void http_send(struct conn *c)
