@@ -70,6 +70,23 @@ static void put_many(int from, int count)
     }
 }
 
+/* The same in one transaction, all of one state. */
+static void put_batch(int from, int count, enum state state)
+{
+    struct record *records = calloc((size_t)count, sizeof *records);
+    char(*lines)[32] = calloc((size_t)count, sizeof *lines);
+
+    for (int i = 0; i < count; i++) {
+        snprintf(lines[i], sizeof lines[i], "{\"event_id\":\"%d\"}", from + i);
+        records[i] =
+            (struct record){.line = slice_of(lines[i]), .state = state, .serial = from + i};
+        identity_of_bytes(&records[i].id, records[i].line, NULL);
+    }
+    ck_assert_msg(store_put(store, records, (size_t)count, now, &why) == 0, "%s", why.text);
+    free(records);
+    free(lines);
+}
+
 static struct store_stat stat_now(void)
 {
     struct store_stat s;
@@ -189,6 +206,30 @@ START_TEST(a_full_store_refuses_and_keeps)
     ck_assert_int_eq(stat_now().in[STATE_WAITING], stored);
     ck_assert_int_eq(store_exchange(store, &x, &why), 0);
     ck_assert_int_eq(given, 5);
+}
+END_TEST
+
+/* Rows of a device and day that were undone with a put are made again by the next. */
+START_TEST(a_refused_put_leaves_no_count)
+{
+    static char big[200000];
+    struct record r = {.serial = -1, .device = SLICE("B"), .day = SLICE("2026-05-04")};
+
+    open_as(STORE_PUT);
+    put("a", NULL, STATE_WAITING);
+    store_limit(store, 100 << 10);
+    memset(big, ' ', sizeof big);
+    r.line = (struct slice){big, sizeof big};
+    identity_of_bytes(&r.id, r.line, NULL);
+    ck_assert_int_eq(store_put(store, &r, 1, now, &why), -1);
+    ck_assert_int_eq(why.status, EX_IOERR);
+    store_limit(store, 0);
+    put("b", NULL, STATE_WAITING);
+    ck_assert_int_eq(store_put(store, &r, 1, now, &why), 0);
+    ck_assert_int_eq(ask_sql(store_name, "SELECT sum(received) FROM day"), 3);
+    ck_assert_int_eq(ask_sql(store_name, "SELECT count(*) FROM event JOIN day ON day.id=event.day"
+                                         " WHERE device='B'"),
+        1);
 }
 END_TEST
 
@@ -583,6 +624,40 @@ START_TEST(a_copy_holds_all)
 }
 END_TEST
 
+static int ambiguous_row(void *arg, const struct row *row)
+{
+    *(int *)arg += row->ambiguous;
+    return 0;
+}
+
+/* Also what nobody had begun with: it has arrived since, maybe. */
+START_TEST(a_copy_holds_no_fresh_event)
+{
+    int marked = 0;
+    struct page page = {.states = STATES_ALL, .row = ambiguous_row, .arg = &marked};
+    struct settled s = {.outcome = OUTCOME_HELD};
+
+    open_as(STORE_PUT);
+    put("a", "p", STATE_WAITING);
+    put("b", "p", STATE_WAITING);
+    put("c", NULL, STATE_WAITING);
+    ck_assert_msg(store_backup(store, name_of(".copy"), &why) == 0, "%s", why.text);
+    open_copy(STORE_FOLLOW);
+    put("new", "p", STATE_WAITING);
+    ck_assert_int_eq(store_page(store, &page, &why), 0);
+    ck_assert_int_eq(marked, 3);
+    ck_assert_int_eq(store_drain_begin(store, now, &why), 0);
+    ck_assert_str_eq(take(1, NULL, 0), "a!");
+    s.token = got[0].token;
+    ck_assert_str_eq(take(9, &s, 1), "c!"); /* b gets a row of its own: it is behind a */
+    open_copy(STORE_FOLLOW);
+    ck_assert_int_eq(store_drain_begin(store, now, &why), 0);
+    ck_assert_str_eq(take(9, NULL, 0), "c! a!");
+    s = (struct settled){.token = got[1].token, .outcome = OUTCOME_DELIVERED};
+    ck_assert_str_eq(take(9, &s, 1), "b! new");
+}
+END_TEST
+
 START_TEST(a_copy_replaces_nothing)
 {
     char name[300];
@@ -611,12 +686,13 @@ START_TEST(a_copy_ends_under_writes)
     int status;
 
     open_as(STORE_PUT);
-    put_many(0, 3000);
+    put_batch(0, 3000, STATE_WAITING);
+    put_batch(3000, 20000, STATE_HELD); /* many rows, above those that the writer works on */
     child = fork();
     if (child == 0) {
         store = store_open(store_name, STORE_FOLLOW, &why);
         store_drain_begin(store, now, &why);
-        for (int i = 3000;; i++) {
+        for (int i = 23000;; i++) {
             struct settled s[4];
             struct action retry = {.states = STATES_ALL, .who = "me", .what = "retry"};
 
@@ -629,14 +705,14 @@ START_TEST(a_copy_ends_under_writes)
             store_change(store, &retry, (uint64_t[]){1 + (uint64_t)i % 3000}, 1, now, &why);
         }
     }
-    while (stat_now().stored < 3020)
+    while (stat_now().stored < 23020)
         usleep(1000);
     ck_assert_msg(store_backup(store, name_of(".copy"), &why) == 0, "%s", why.text);
     kill(child, SIGKILL);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_msg(WIFSIGNALED(status), "the writer failed");
     open_copy(STORE_READ);
-    ck_assert_int_ge(stat_now().stored, 3020);
+    ck_assert_int_ge(stat_now().stored, 23020);
     ck_assert_int_eq(stat_now().in[STATE_DELIVERED], 0);
     ck_assert_int_eq(ask_sql(name_of(".copy"), "SELECT count(*) FROM event"), stat_now().stored);
     ck_assert_int_eq(ask_sql(name_of(".copy"), "SELECT count(*) FROM id"), stat_now().stored);
@@ -651,6 +727,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_file_is_private);
     tcase_add_test(tc, one_drain_a_store);
     tcase_add_test(tc, a_full_store_refuses_and_keeps);
+    tcase_add_test(tc, a_refused_put_leaves_no_count);
     tcase_add_loop_test(tc, a_text_is_refused, 0, 3);
     tcase_add_test(tc, a_folder_is_refused);
     tcase_add_test(tc, a_foreign_database_is_refused);
@@ -662,6 +739,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, version_1_comes_forward);
     tcase_add_test(tc, coming_forward_survives_kills);
     tcase_add_test(tc, a_copy_holds_all);
+    tcase_add_test(tc, a_copy_holds_no_fresh_event);
     tcase_add_test(tc, a_copy_replaces_nothing);
     tcase_add_test(tc, a_copy_ends_under_writes);
 }
