@@ -49,10 +49,10 @@ killed() {
     sed 's/^/#  /' "$T/err" | tail -n 20
     ok $rc "$1: killed at $(sed -n 's/^# .*: \([0-9]* crash points\).*/\1/p' "$T/said")"
 }
-killed put 60
-killed put-old 24
-killed drain 60
-killed read-file 24
-killed read-http 30
-killed pipeline 10
+killed put 45
+killed put-old 15
+killed drain 30
+killed read-file 15
+killed read-http 18
+killed pipeline 6
 done_testing

@@ -15,12 +15,14 @@ when one of them did harm.
 import argparse
 import collections
 import concurrent.futures
+import itertools
 import os
 import re
 import shutil
 import sys
 import tempfile
 import time
+import zlib
 
 from calls_cases import CASES, intact
 from calls_run import NO_MEMORY, Fault, Page, use_build
@@ -41,7 +43,7 @@ ERRORS = {
     "close": ((), ("EINTR", "EIO"), (73, 74)),
     "lock": ((), ("ENOLCK", "EIO"), (71, 73, 74, 75)),
     "wait": (("EINTR",), ("ENOMEM",), (71, 74)),
-    "accept": (("EINTR", "EMFILE", "ECONNABORTED", "EAGAIN"), (), ()),
+    "accept": (("EINTR", "EMFILE", "ECONNABORTED"), (), ()),
     "stat": ((), ("EIO", "ENOMEM"), (66, 71, 73, 74, 75)),
     "start": ((), ("EMFILE", "ENOMEM", "EAGAIN"), (71,)),
     "setup": ((), ("EMFILE", "ENOMEM"), (69, 71, 73, 74)),
@@ -59,6 +61,7 @@ class Sweep:
     def __init__(self, mode, case, folder, stop):
         self.mode, self.case, self.folder, self.stop = mode, case, folder, stop
         self.points, self.wrong, self.serial = 0, collections.defaultdict(list), 0
+        self.counts = {}
 
     def trial(self, fault):
         """One fault; whether it happened."""
@@ -124,22 +127,31 @@ class Sweep:
             wrong.append("says nothing")
         return wrong
 
-    def sweep(self, program, classes, do, points, sticky=False):
-        """k = 1, 1 + step, … until it is beyond the end."""
-        step = 1
-        if points:
+    def calls(self, program, classes):
+        """How many calls a run makes when none is broken."""
+        if (program, classes) not in self.counts:
             cwd = os.path.join(self.folder, "count")
             self.case.fresh(cwd)
             self.case.work(cwd, Fault(program, classes).environment(cwd + ".page"))
-            step = max(1, -(-Page(cwd + ".page").count // points))
+            self.counts[program, classes] = Page(cwd + ".page").count
             shutil.rmtree(cwd)
-        k, beyond = 1, False
+        return self.counts[program, classes]
+
+    def some(self, program, classes, do, points):
+        """So many k, evenly; each kind starts elsewhere, so that not all meet the same calls."""
+        count = self.calls(program, classes)
+        step = max(1, -(-count // points))
+        return range(1 + zlib.crc32((program + classes + do).encode()) % step, count + 1, step)
+
+    def sweep(self, program, classes, do, points, sticky=False):
+        """Some k, or every one until a run was not broken any more."""
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            while not beyond and not (self.stop and self.wrong):
-                faults = [Fault(program, classes, k + n * step, do, sticky)
-                          for n in range(WORKERS)]
-                beyond = not all(list(pool.map(self.trial, faults)))
-                k += step * WORKERS
+            ks = iter(self.some(program, classes, do, points) if points else itertools.count(1))
+            happened = [True]
+            while happened and not (self.stop and self.wrong) and (points or all(happened)):
+                happened = list(pool.map(self.trial, [
+                    Fault(program, classes, k, do, sticky)
+                    for k in itertools.islice(ks, WORKERS)]))
 
     def kill(self, program, points):
         self.sweep(program, NO_MEMORY, "before", points)
@@ -165,8 +177,8 @@ def try_all(args, folder):
     for kind, texts in list(sweep.wrong.items())[:SHOWN]:
         print("#  %s, %s, %s: %s: %d times, first " % (*kind, len(texts)) + texts[0])
     print("# %s: %d %s points, %d did harm, %.1f s" % (
-        case.name, sweep.points, "crash" if args.mode == "kill" else "error", sum(map(len, sweep.wrong.values())),
-        time.monotonic() - began))
+        case.name, sweep.points, "crash" if args.mode == "kill" else "error",
+        sum(map(len, sweep.wrong.values())), time.monotonic() - began))
     return 1 if sweep.wrong or not sweep.points else 0
 
 

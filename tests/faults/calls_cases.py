@@ -306,7 +306,7 @@ def post(port, body, told, at):
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
             s.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                      b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                      b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             answer = b""
             while True:
                 got = s.recv(4096)

@@ -129,6 +129,19 @@ static int settle(void *arg, struct fault *why)
     return line_flush(&l->receipts, why);
 }
 
+/* A line without an end is left from a life that was cut short, before its receipt. */
+static void cut_torn_line(int fd)
+{
+    off_t end = lseek(fd, 0, SEEK_END);
+    char c = '\n';
+
+    while (end > 0 && pread(fd, &c, 1, end - 1) == 1 && c != '\n')
+        end--;
+    if (ftruncate(fd, end) < 0)
+        abort();
+    lseek(fd, 0, SEEK_SET);
+}
+
 /* What was put off in earlier lives may pass. */
 static void read_met(struct ledger *l)
 {
@@ -155,10 +168,12 @@ int main(int argc, char **argv)
     if (argc != 2)
         return EX_USAGE;
     snprintf(met, sizeof met, "%s.met", argv[1]);
-    l.file = open(argv[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    l.file = open(argv[1], O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     l.met = open(met, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (l.file < 0 || l.met < 0)
         return EX_CANTCREAT;
+    cut_torn_line(l.file);
+    cut_torn_line(l.met);
     l.parser = event_reader_new();
     line_writer_init(&l.receipts, STDOUT_FILENO, "standard output");
     read_met(&l);

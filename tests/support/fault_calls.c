@@ -117,6 +117,7 @@ struct page {
     _Atomic uint64_t count;        /* calls of the classes asked for */
     _Atomic uint64_t hits;         /* broken ones among them */
     _Atomic uint64_t synced_again; /* after a sync failed: again, with nothing written between */
+    _Atomic uint64_t told_after;   /* writes to stdout after a sync failed */
     _Atomic uint64_t seen[MOST_CALLS]; /* by call, of all classes */
     char name[MOST_CALLS][NAME_BYTES];
     char what[256]; /* the first that was broken: call, file, who called */
@@ -205,12 +206,14 @@ static void watch_sync(enum call c, int fd, bool fails)
     if (c == CALL_fsync || c == CALL_fdatasync) {
         if (same_file(fd) && !plan.written)
             plan.page->synced_again++;
-        if (fails && REAL(fstat)(fd, &st) == 0) {
+        if (fails && REAL(fstat)(fd, &st) == 0 && S_ISREG(st.st_mode)) {
             plan.failed = true;
             plan.written = false;
             plan.device = st.st_dev;
             plan.inode = st.st_ino;
         }
+    } else if (plan.failed && c == CALL_write && fd == STDOUT_FILENO) {
+        plan.page->told_after++;
     } else if (plan.failed && !plan.written && c >= CALL_write && c <= CALL_posix_fallocate64) {
         plan.written = same_file(fd);
     }
@@ -227,7 +230,7 @@ static enum step before(enum call c, int fd, const char *path, const void *calle
     if (!page)
         return GO;
     page->seen[c]++;
-    if (plan.counted[c]) {
+    if (plan.counted[c] && fd != STDERR_FILENO) { /* it has to be able to say what is wrong */
         n = ++page->count;
         hit = plan.at > 0 && (n == plan.at || (plan.sticky && n > plan.at));
     }
@@ -275,9 +278,11 @@ static void in_child(void)
 static struct page *map_page(const char *path)
 {
     int fd = path ? REAL(open)(path, O_RDWR | O_CLOEXEC) : -1;
+    struct stat st;
     struct page *page =
-        fd < 0 ? MAP_FAILED
-               : REAL(mmap)(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        fd < 0 || REAL(fstat)(fd, &st) < 0 || st.st_size != (off_t)sizeof *page
+            ? MAP_FAILED
+            : REAL(mmap)(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (page == MAP_FAILED) {
         fprintf(stderr, "fault_calls: FAULT_PAGE cannot be used\n");
