@@ -278,7 +278,9 @@ END_TEST
 
 static void add_tests(TCase *tc)
 {
-    tcase_add_loop_test(tc, all_arrive_in_order, 0, 40);
+    const char *games = getenv("TS_MODEL_GAMES");
+
+    tcase_add_loop_test(tc, all_arrive_in_order, 0, games ? atoi(games) : 40);
 }
 
 UNIT_MAIN("model", add_tests)

@@ -58,6 +58,7 @@ static int result_fault(struct postgresql *s, const PGresult *r, struct fault *w
     const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 
     s->trouble = PG_FINAL;
+    s->full = state && strcmp(state, "53100") == 0;
     for (size_t i = 0; state && i < sizeof states / sizeof *states; i++)
         if (strncmp(state, states[i].state, strlen(states[i].state)) == 0) {
             s->trouble = states[i].trouble;

@@ -148,6 +148,7 @@ struct postgresql {
     bool uncertain;  /* the server said that a commit is not on the standbys */
     bool lost;       /* the work that is tried is not at its first try */
     bool opened, stopping;
+    bool full;               /* the last fault was a full disk of the server */
     enum pg_trouble trouble; /* of the last fault */
     int64_t deadline_ms;     /* of the job, by the clock that never steps back */
     int32_t lock;            /* first key of the advisory locks */
@@ -167,6 +168,7 @@ struct postgresql {
     int64_t failing[2];
     int64_t delta[PG_COUNTERS];
     size_t line_bytes;    /* of a line, about */
+    int64_t out;          /* events handed out by this process and not answered */
     struct pg_took *took; /* what this exchange took, in the order of handing out; owned */
     size_t took_count, took_cap;
     PGresult **results; /* that hold its lines; owned */

@@ -425,12 +425,30 @@ static bool heard_something(struct postgresql *s)
     return any;
 }
 
+/* On a full disk events cannot be marked as out, but answers can be settled, which only frees: the
+   drain goes on as long as it waits for some. */
+static int exchange_or_settle(struct postgresql *s, struct exchanging *e, struct fault *why)
+{
+    struct pg_job job = {.work = work, .arg = e, .transaction = true};
+    unsigned events = e->x->events;
+    int rc;
+
+    s->full = false;
+    rc = pg_do(s, &job, why);
+    if (rc == 0 || !s->full || events == 0 || s->out == 0)
+        return rc;
+    e->x->events = 0;
+    rc = pg_do(s, &job, why);
+    e->x->events = events;
+    e->x->more = false;
+    return rc;
+}
+
 int pg_exchange(struct store *store, struct exchange *x, struct fault *why)
 {
     struct postgresql *s = (struct postgresql *)store;
     struct exchanging e = {.x = x, .first_take = s->take + 1, .held_from = s->held_from};
     struct pg_job look = {.work = look_only, .arg = &e};
-    struct pg_job exchange = {.work = work, .arg = &e, .transaction = true};
     int64_t now = monotonic_ms();
 
     if (now - s->from_ms >= FROM_MS) {
@@ -447,11 +465,13 @@ int pg_exchange(struct store *store, struct exchange *x, struct fault *why)
         if (!x->more || x->events == 0)
             return 0;
     }
-    if (pg_do(s, &exchange, why) < 0)
+    if (exchange_or_settle(s, &e, why) < 0)
         return -1;
+    s->out -= (int64_t)x->count;
     s->failing[0] = x->failing_since_ms;
     s->failing[1] = x->failing_status;
     pg_give(s, x);
+    s->out += x->given;
     x->more |= heard_something(s);
     return 0;
 }
