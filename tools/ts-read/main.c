@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ts-read: options and wiring.  The work is done by reader.c (loop), sources/, pump.c, formats/. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #define FORMAT_OPTIONS_MAX 64
 #define ANSWER_WITHIN_MS 30000 /* for a peer that waits, unless --answer-within says otherwise */
 #define BODY_BYTES (1 << 20)
+#define MAP_BYTES (128 << 10) /* larger buffers go back to the system at once, not into holes */
 
 enum {
     OPT_INTO = OPTION_LONG,
@@ -287,6 +289,7 @@ int main(int argc, char **argv)
     int first, rc;
 
     msg_start("ts-read");
+    mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
     settings_init(&s);
     while ((rc = option_next(&program, argc, argv, &value, &first, &why)) == 1)
         if (set_option(&s, &value, &why) < 0)

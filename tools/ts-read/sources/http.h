@@ -21,7 +21,7 @@
 #include "source.h"
 
 #define HTTP_SCRATCH_BYTES (64u << 10) /* one read */
-#define HTTP_HELD_BYTES (8u << 20)     /* of all that was read of all peers; see http_read.c */
+#define HTTP_HELD_BYTES (4u << 20)     /* of all that was read of all peers; see http_read.c */
 
 enum phase {
     PHASE_IDLE,
