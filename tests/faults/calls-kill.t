@@ -4,13 +4,9 @@
 # Normally some points of each kind, TS_FULL=1: every one.
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
-export B
+# shellcheck source=tests/faults/calls.sh
+. "$ROOT/tests/faults/calls.sh"
 library=$B/tests/support/fault_calls.so
-[ "${MODE:-}" = asan ] && skip_all "the sanitizers have to be the first library"
-
-points() {
-    [ -n "${TS_FULL:-}" ] || echo "--points $1"
-}
 
 # The library is told of all that is done to files: strace, where it can be used, sees no more.
 calls_seen() {
@@ -25,7 +21,6 @@ for name, calls in (("pwrite64", ("pwrite", "pwrite64")), ("fdatasync", ("fdatas
     print(name, sum(seen.get(c, 0) for c in calls))
 END
 }
-cd "$ROOT" || exit 1
 if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
     export FAULT_PROGRAM="ts-spool put" FAULT_PAGE=$T/page FAULT_AT=0
     head -c 2848 /dev/zero >"$T/page" # sizeof (struct page)
@@ -40,19 +35,10 @@ else
     skip "strace is not usable here"
 fi
 
-# killed CASE POINTS
-killed() {
-    # shellcheck disable=SC2046
-    python3 tests/faults/calls.py kill "$1" $(points "$2") >"$T/said" 2>"$T/err"
-    local rc=$?
-    cat "$T/said"
-    sed 's/^/#  /' "$T/err" | tail -n 20
-    ok $rc "$1: killed at $(sed -n 's/^# .*: \([0-9]* crash points\).*/\1/p' "$T/said")"
-}
-killed put 45
-killed put-old 15
-killed drain 30
-killed read-file 15
-killed read-http 18
-killed pipeline 6
+broken kill put 45
+broken kill put-old 15
+broken kill drain 30
+broken kill read-file 15
+broken kill read-http 18
+broken kill pipeline 6
 done_testing
