@@ -365,6 +365,10 @@ int main(int argc, char **argv)
         sum.accepted, took, (double)sum.accepted / took, sum.busy, sum.other, sum.none,
         sum.accepted ? sum.took_ms[sum.accepted / 2] : 0.0,
         sum.accepted ? sum.took_ms[sum.accepted - 1] : 0.0);
+    for (unsigned i = 0; i < set.devices; i++)
+        free(all[i].text);
+    free(all);
+    free(sum.took_ms);
     if (set.ledger && fclose(set.ledger) != 0)
         return 74;
     return sum.accepted == set.requests ? 0 : 1;
