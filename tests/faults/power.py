@@ -669,6 +669,7 @@ def main(argv):
     if argv[:1] == ["answer"]:
         return answer(argv[1])
     options = options_of(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that the folder goes
     began = time.monotonic()
     base = options.work or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     work = tempfile.mkdtemp(prefix="power.", dir=base)
