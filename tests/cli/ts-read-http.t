@@ -83,6 +83,11 @@ is "$(came)" "1 2 3 4 5 6 7 8 9 10 11 12 ! 13 14 15 16 17 17 18 ! 20 ! ! ! " "ea
 is "$(jq -r 'select(.error).raw' out | tail -n 1)" '{"broken' "with what was sent"
 is "$(post "$(event 22)
 {\"n\":\"no time\"}" -H "$ndjson")" '200 {"accepted":2,"not_understood":1}' "of two records one"
+is "$(post '{"local_time":"2026-01-07T10:34:08","n":"24","error":null}' -H "$json")" \
+    '200 {"accepted":1}' "an error of null is none"
+is "$(jq -c 'select(.n == "24") | has("error")' out)" false "and is not passed on"
+is "$(post '{"n":"25","error":null}' -H "$json")" '200 {"accepted":1,"not_understood":1}' \
+    "and does not stand for a missing time"
 like "$(jq -r .origin out | sort -u | head -n 1)" '^127\.0\.0\.1:[0-9]+$' "the origin is the peer"
 is "$(jq -r 'has("received_at")' out | sort -u)" true "with the time of its coming"
 
