@@ -83,4 +83,34 @@ is "$?" 75 "a receiver that is down: 75"
 like "$(cat err)" "answers without a success" "is noticed"
 tried=$(ts-spool list --waiting down.db | grep -c '"reason":"down"')
 ok "$([ "$tried" -ge 256 ] && [ "$tried" -le 700 ]; echo $?)" "after some hundred tries ($tried)"
+
+# Told to read its roster again while an event is with the command, which looked that event up before:
+# the event does not wait for an hour.
+cat >late <<'END'
+$| = 1;
+$SIG{HUP} = sub { };
+while (<STDIN>) {
+    my ($ack) = /"ack":"([^"]*)"/;
+    my $known = -e "known";
+    open my $seen, ">", "looked_up" or die;
+    close $seen;
+    until ($known || -e "go") { select undef, undef, undef, 0.02 }
+    printf "{\"ack\":\"%s\",\"outcome\":\"%s\"}\n", $ack, $known ? "delivered" : "held";
+}
+END
+jq -nc '{event_id: "late", person_id: "9"}' | ts-spool put late.db >/dev/null
+spawn ts-spool drain -F --into 'perl late' late.db
+drain=$spawned
+wait_for 10 test -e looked_up
+touch known
+kill -HUP "$drain"
+touch go
+# shellcheck disable=SC2317 # called by wait_for
+delivered() {
+    [ "$(ts-spool stat --json late.db | jq .delivered)" = 1 ]
+}
+wait_for 10 delivered
+ok $? "held by the roster of before, tried again at once"
+kill -TERM "$drain"
+wait "$drain"
 done_testing

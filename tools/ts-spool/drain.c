@@ -38,6 +38,8 @@
 #define STOP_MS 60000    /* for the command to answer what it has, after SIGTERM */
 #define REASON_BYTES 500
 #define DAY_MS 86400000ll
+#define FULL_MS 1000  /* between two tries on a full disk */
+#define STALE_MS 1000 /* for what was held by a roster that was being read again */
 #define HOLD_LEAST_MS 100
 #define DEATHS_MS 60000 /* between two lines that events died */
 
@@ -72,6 +74,8 @@ struct drain {
     int reject_status;    /* of the last one */
     int64_t held_ms;      /* when to try the held again, with -F */
 
+    unsigned stale; /* out when COMMAND was told to read its roster again */
+
     bool look;       /* the store may have something to hand out */
     int64_t look_ms; /* when to look anyway */
     bool closing;    /* nothing is handed out any more */
@@ -83,6 +87,7 @@ struct drain {
     int failing_status;
 
     int64_t beat_ms; /* when the store wants to hear from us at the latest */
+    int64_t full_ms; /* the disk is full: not to be tried before; 0: it is not */
 
     uint64_t outcomes[OUTCOMES + 1], given, given_before;
     int64_t progress_ms;
@@ -137,7 +142,9 @@ static void note_answer(struct drain *d, const struct into_answer *answer)
 {
     const struct receipt *r = &answer->receipt;
     struct settled *a = &d->settled[d->count++];
+    bool stale = d->stale > 0;
 
+    d->stale -= stale;
     *a = (struct settled){.token = answer->token,
         .outcome = r->outcome,
         .attempts = r->attempts,
@@ -147,6 +154,8 @@ static void note_answer(struct drain *d, const struct into_answer *answer)
         a->reason = reason_of(r);
     if (r->outcome == OUTCOME_HELD && !d->follow)
         a->due_ms = clock_now_ms() + DAY_MS; /* never twice in a run; the next one tries it first */
+    else if (r->outcome == OUTCOME_HELD && stale)
+        a->due_ms = clock_now_ms() + STALE_MS;
     else if (r->outcome == OUTCOME_HELD && a->due_ms == 0)
         a->due_ms = clock_now_ms() + d->hold_ms;
     if (d->count == 1)
@@ -205,6 +214,16 @@ static unsigned allowed(const struct drain *d)
     return out < window ? window - out : 0;
 }
 
+/* A full disk costs a drain that follows nothing but time: the answers stay here meanwhile. */
+static int store_is_full(struct drain *d, const struct fault *why)
+{
+    if (d->full_ms == 0)
+        msg_warn("%s; trying again until there is room", why->text);
+    d->full_ms = monotonic_ms() + FULL_MS;
+    d->look = false;
+    return 0;
+}
+
 /* Settles the answers that there are, or leaves them for later, and hands out what it may. */
 static int exchange(struct drain *d, bool settle, struct fault *why)
 {
@@ -222,7 +241,10 @@ static int exchange(struct drain *d, bool settle, struct fault *why)
     int64_t now = monotonic_ms();
 
     if (store_exchange(d->store, &x, why) < 0)
-        return -1;
+        return x.full && d->follow && d->stop_ms == 0 ? store_is_full(d, why) : -1;
+    if (d->full_ms > 0)
+        msg_warn("there is room again");
+    d->full_ms = 0;
     if (settle)
         forget_answers(d);
     d->given += x.given;
@@ -267,6 +289,8 @@ static bool may_fetch(const struct drain *d)
 
 static int exchange_now(struct drain *d, int64_t now, struct fault *why)
 {
+    if (now < d->full_ms)
+        return 0;
     if ((d->look || now >= d->look_ms) && may_fetch(d) && exchange(d, !settle_later(d), why) < 0)
         return -1;
     if (settle_now(d, now))
@@ -280,8 +304,10 @@ static int look_at_signals(struct drain *d, struct fault *why)
 {
     bool reload = stop_reload();
 
-    if (reload)
+    if (reload) {
         into_reload(d->into); /* first: the held are looked up in the roster of today */
+        d->stale = into_outstanding(d->into);
+    }
     if (reload || (d->follow && monotonic_ms() >= d->held_ms)) {
         d->held_ms = monotonic_ms() + d->hold_ms;
         if (store_wake_held(d->store, clock_now_ms(), why) < 0)
@@ -338,17 +364,27 @@ static void lower(int *timeout_ms, int64_t to_ms)
         *timeout_ms = (int)to_ms;
 }
 
+/* When the store is to be asked next. */
+static void store_timeout(const struct drain *d, int64_t now, int *timeout_ms)
+{
+    if (now < d->full_ms) {
+        lower(timeout_ms, d->full_ms - now);
+        return;
+    }
+    lower(timeout_ms, d->beat_ms - now);
+    if (d->count > 0)
+        lower(timeout_ms, d->first_ms + SETTLE_MS - now);
+    if (may_fetch(d))
+        lower(timeout_ms, d->look ? 0 : d->look_ms - now);
+    else if (!d->closing && down(d) && d->probe_ms > now)
+        lower(timeout_ms, d->probe_ms - now);
+}
+
 static int timeout_of(const struct drain *d, int64_t now)
 {
     int timeout_ms = -1;
 
-    lower(&timeout_ms, d->beat_ms - now);
-    if (d->count > 0)
-        lower(&timeout_ms, d->first_ms + SETTLE_MS - now);
-    if (may_fetch(d))
-        lower(&timeout_ms, d->look ? 0 : d->look_ms - now);
-    else if (!d->closing && down(d) && d->probe_ms > now)
-        lower(&timeout_ms, d->probe_ms - now);
+    store_timeout(d, now, &timeout_ms);
     if (d->follow && !d->closing)
         lower(&timeout_ms, d->held_ms - now);
     if (d->stop_ms > 0)

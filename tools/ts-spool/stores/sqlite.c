@@ -187,6 +187,24 @@ int sqlite_in_place(struct sqlite *s, struct fault *why)
     return moved ? moved_fault(s, why) : 0;
 }
 
+/* SQLite gives the error of its last call, which may be a second try at something else. */
+static int true_error(const struct sqlite *s, int error)
+{
+    char *folder = sqlite_folder(s->path);
+    struct statvfs disk;
+
+    if ((error == ENOENT || error == EBADF) && statvfs(folder, &disk) == 0) {
+        if (disk.f_flag & ST_RDONLY)
+            error = EROFS;
+        else if (disk.f_files > 0 && disk.f_favail == 0)
+            error = ENOSPC; /* no inode for the file, or its journal */
+        else if (error == EBADF)
+            error = EIO; /* the file system is gone */
+    }
+    free(folder);
+    return error;
+}
+
 /* SQLite also calls a file damaged that it could not read. */
 static int damage_fault(struct sqlite *s, struct fault *why)
 {
@@ -217,8 +235,9 @@ int sqlite_fault(struct sqlite *s, struct fault *why)
     if ((code & 0xff) == SQLITE_FULL)
         return full_fault(s, why);
     if (status == EX_CANTCREAT || (code & 0xff) == SQLITE_IOERR) {
-        errno = error ? error : status == EX_CANTCREAT ? EROFS : EIO;
-        return fault_errno(why, status, "%s: cannot write", s->name);
+        error = true_error(s, error ? error : status == EX_CANTCREAT ? EROFS : EIO);
+        errno = error;
+        return fault_errno(why, error == ENOSPC ? EX_IOERR : status, "%s: cannot write", s->name);
     }
     return fault_set(why, status, "%s: %s", s->name, sqlite3_errmsg(s->db));
 }
@@ -492,10 +511,11 @@ bool sqlite_draining(struct sqlite *s)
 }
 
 /* Why a file could not be made.  SQLite tries to read it in the end and says that it is missing. */
-static int make_error(const char *path, int error)
+static int make_error(const struct sqlite *s, int error)
 {
-    char *folder = sqlite_folder(path);
+    char *folder = sqlite_folder(s->path);
 
+    error = true_error(s, error);
     if (error == ENOENT && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
         error = errno;
     free(folder);
@@ -513,7 +533,7 @@ static int open_file(struct sqlite *s, bool make, struct fault *why)
     error = s->db ? sqlite3_system_errno(s->db) : ENOMEM;
     errno = error ? error : EIO;
     if (make) {
-        errno = make_error(s->path, errno);
+        errno = make_error(s, errno);
         return fault_errno(
             why, errno == ENOMEM ? EX_OSERR : EX_CANTCREAT, "%s: cannot make the store", s->name);
     }

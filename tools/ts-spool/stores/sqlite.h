@@ -159,6 +159,7 @@ struct sqlite {
     int64_t failing[2]; /* since and status, as written */
     uint64_t ambiguous; /* META_AMBIGUOUS, as last read */
     struct days days;
+    bool reserve_used;            /* to be made again as soon as there is room */
     int lock_fd, watch_fd;        /* -1: none */
     struct frontier now, written; /* written.settled: what table done holds */
     struct flights flights;

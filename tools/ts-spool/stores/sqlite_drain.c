@@ -602,24 +602,37 @@ static void give_all(struct sqlite *s, struct exchange *x)
 
 /* After a transaction failed: everything as before it, and true when it is worth another try: what
    was delivered has to be settled even on a full disk, the reserve is for that. */
-static bool try_again(struct sqlite *s)
+static bool try_again(struct sqlite *s, bool *full)
 {
-    bool full = (sqlite3_errcode(s->db) & 0xff) == SQLITE_FULL;
-
+    *full = (sqlite3_errcode(s->db) & 0xff) == SQLITE_FULL;
     sqlite_undo(s);
     copy_frontier(&s->now, &s->written);
-    return full && sqlite_release_reserve(s);
+    if (!*full || !sqlite_release_reserve(s))
+        return false;
+    s->reserve_used = true;
+    return true;
+}
+
+/* Without it a full disk is met earlier: at the next commit. */
+static void restore_reserve(struct sqlite *s)
+{
+    struct fault ignored;
+
+    s->reserve_used = sqlite_reserve(s, &ignored) < 0;
 }
 
 int sqlite_exchange(struct store *store, struct exchange *x, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
 
+    x->full = false;
     if (x->count == 0 && sqlite_in_place(s, why) < 0)
         return -1;
     while (transact(s, x, why) < 0)
-        if (!try_again(s))
+        if (!try_again(s, &x->full))
             return -1;
+    if (s->reserve_used)
+        restore_reserve(s);
     copy_frontier(&s->written, &s->now);
     s->failing[0] = x->failing_since_ms;
     s->failing[1] = x->failing_status;
@@ -717,13 +730,13 @@ static int recover(struct sqlite *s, int64_t now_ms, struct fault *why)
 int sqlite_drain_begin(struct store *store, int64_t now_ms, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
-    struct fault ignored;
+    bool full;
 
     while (recover(s, now_ms, why) < 0)
-        if (!try_again(s))
+        if (!try_again(s, &full))
             return -1;
     copy_frontier(&s->written, &s->now);
-    sqlite_reserve(s, &ignored); /* without it a full disk is met earlier: at the next commit */
+    restore_reserve(s);
     return 0;
 }
 
@@ -744,8 +757,10 @@ int sqlite_drain_end(struct store *store, bool *left, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
 
+    bool full;
+
     while (close_marks(s, left, why) < 0)
-        if (!try_again(s))
+        if (!try_again(s, &full))
             return -1;
     copy_frontier(&s->written, &s->now);
     return 0;

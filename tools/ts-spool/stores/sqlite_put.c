@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "sqlite.h"
@@ -18,34 +19,47 @@ static char *reserve_name(const struct sqlite *s)
     return name.data;
 }
 
+/* Asked first: an attempt that fails takes what is left for a moment, and others need it. */
+static bool room_for_reserve(const struct sqlite *s)
+{
+    struct statvfs disk;
+
+    return statvfs(s->path, &disk) < 0 || disk.f_bavail * disk.f_frsize >= RESERVE_BYTES * 5 / 4;
+}
+
+static int make_reserve(struct sqlite *s, const char *name, struct fault *why)
+{
+    int fd = -1, error = 0;
+
+    if (sqlite_in_place(s, why) < 0)
+        return -1;
+    /* The store's own entry first: a power cut must not leave a reserve without it. */
+    if (sqlite_sync_folder(s->path) < 0)
+        return fault_errno(why, EX_IOERR, "%s: cannot sync its folder", s->name);
+    if (!room_for_reserve(s))
+        return fault_set(why, EX_IOERR, "%s: the disk is full: no room for the reserve", s->name);
+    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return fault_errno(why, EX_CANTCREAT, "%s-reserve: cannot make", s->name);
+    do
+        error = posix_fallocate(fd, 0, RESERVE_BYTES);
+    while (error == EINTR);
+    close(fd);
+    if (!error)
+        return 0;
+    unlink(name);
+    errno = error;
+    return fault_errno(why, EX_IOERR, "%s: no room for the reserve", s->name);
+}
+
 int sqlite_reserve(struct sqlite *s, struct fault *why)
 {
     char *name = reserve_name(s);
     struct stat st;
-    int fd = -1, rc = -1, error;
+    int rc = 0;
 
-    if (lstat(name, &st) == 0 && st.st_size >= RESERVE_BYTES) {
-        rc = 0;
-        goto out;
-    }
-    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        fault_errno(why, EX_CANTCREAT, "%s: cannot make", name);
-        goto out;
-    }
-    do
-        error = posix_fallocate(fd, 0, RESERVE_BYTES);
-    while (error == EINTR);
-    if (error) {
-        unlink(name);
-        errno = error;
-        fault_errno(why, EX_IOERR, "%s: no room for the reserve", s->name);
-        goto out;
-    }
-    rc = 0;
-out:
-    if (fd >= 0)
-        close(fd);
+    if (lstat(name, &st) < 0 || st.st_size < RESERVE_BYTES)
+        rc = make_reserve(s, name, why);
     free(name);
     return rc;
 }
