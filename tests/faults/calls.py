@@ -19,6 +19,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -195,6 +196,7 @@ def main():
     parser.add_argument("--stop", action="store_true")
     args = parser.parse_args()
     use_build()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that the folder goes
     with tempfile.TemporaryDirectory(prefix="ts-calls.", dir=SHARED_MEMORY) as folder:
         return try_all(args, folder)
 
