@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+# Frappe HR (ERPNext): one Employee Checkin for each passage.
+#
+# HTTP says little here: 417 is a duplicate, an unknown person, a missing setting or a rate limit, and
+# 200 may have stored the time of the server. So the machine field exc_type decides first, then the
+# English text that Accept-Language asks for; where neither helps, the receiver is asked what it has.
+
+def about: {
+    title: "Frappe HR / ERPNext: Employee Checkin",
+    url: "https://docs.frappe.io/hr/employee-checkin",
+    notes: "API key and secret of a user with the role HR User; times are the site's own"
+};
+
+def defaults: {
+    batch: 1, connections: 4, rate: null, arrays: "none", late: null, time: "echo",
+    accept: ["application/json"],
+    options: {
+        path: {default: "v14", help: "v14 (and later), or v13 for ERPNext with HR built in"},
+        zone: {help: "the site's zone (System Settings); without it the device's wall clock is sent"},
+        field: {default: "attendance_device_id", help: "field of Employee that holds the person's number"},
+        person: {default: "auto", help: "what is sent as that number: employee_id, person_id, card_no, or auto: the first of these that is there"},
+        skip_auto_attendance: {default: "0", help: "1: keep the rows out of Auto Attendance"},
+        latitude: {help: "of the gates, for sites with geolocation tracking"},
+        longitude: {help: "of the gates"},
+        positions: {help: "of single devices: DEVICE=LATITUDE/LONGITUDE,DEVICE=..."},
+        shift: {help: "Shift Types whose last sync is moved by the watermark, with commas between"}
+    },
+    secrets: {token: {required: true, help: "KEY:SECRET of the API user"}}
+};
+
+def fh_headers: {
+    "Authorization": ("token " + (.secret.token // "")),
+    "Accept": "application/json",
+    "Accept-Language": "en"
+};
+
+def fh_person: (.option.person // "auto") as $which | .events[0]
+    | if $which == "auto" then .employee_id // .person_id // .card_no else .[$which] end
+    | if . == null then null else tostring end;
+
+def fh_direction: .direction // (.punch // "" |
+    if test("^(check|overtime)_in$|^break_in$") then "in"
+    elif test("_out$") then "out" else null end);
+
+# The position of this device, else the one of all gates.
+def fh_position: .option as $o | (.events[0].device_id // "") as $device
+    | ([($o.positions // "") | split(",")[] | (rindex("=") // -1) as $i | select($i > 0)
+        | select(.[:$i] == $device) | .[$i + 1:] | split("/")] | first)
+      // [$o.latitude, $o.longitude]
+    | map(try tonumber catch null)
+    | if length == 2 and all(.[]; type == "number") then {latitude: .[0], longitude: .[1]} else {} end;
+
+def fh_filters($doctype; $fields; $filters):
+    fh_headers as $headers | {
+        method: "GET", path: "/api/resource/\($doctype | @uri)", headers: $headers, idempotency: false,
+        query: {fields: ($fields | tojson), filters: ($filters | tojson), limit_page_length: "5"}
+    };
+
+def fh_create:
+    .events[0] as $e | {
+        method: "POST",
+        path: ("/api/method/" + (if .option.path == "v13" then "erpnext" else "hrms" end)
+            + ".hr.doctype.employee_checkin.employee_checkin.add_log_based_on_employee_field"),
+        headers: fh_headers,
+        json: ({
+            employee_field_value: fh_person,
+            timestamp: $e.site,
+            device_id: $e.device_id,
+            log_type: ($e | fh_direction | if . == null then null else ascii_upcase end),
+            skip_auto_attendance: (if (.option.skip_auto_attendance // "0") == "1" then 1 else 0 end),
+            employee_fieldname: (.option.field // "attendance_device_id")
+        } + fh_position | with_entries(select(.value != null)))
+    };
+
+def request:
+    if .memo == "zone" then
+        {method: "GET", path: "/api/method/frappe.client.get_time_zone", headers: fh_headers, idempotency: false}
+    elif .memo.step == "employee" then
+        (.option.field // "attendance_device_id") as $field | fh_person as $who
+        | fh_filters("Employee"; ["name", "status"]; [[$field, "=", $who]])
+    elif .memo.step == "row" then
+        .memo.employee as $employee | .events[0].site as $site
+        | fh_filters("Employee Checkin"; ["name", "log_type"]; [["employee", "=", $employee], ["time", "=", $site]])
+    elif .memo.step == "undo" then
+        {method: "DELETE", path: "/api/resource/Employee%20Checkin/\(.memo.name | @uri)", headers: fh_headers, idempotency: false}
+    elif (.events[0].kind // "granted") != "granted" then
+        {outcome: "skipped", reason: "not a passage"}
+    elif .events[0].site == null then
+        {outcome: "rejected", reason: "the event has no usable time"}
+    elif fh_person == null then
+        {outcome: "held", reason: "the event names no person"}
+    else fh_create end;
+
+# The text of an error without markup; only looked at, never repeated.
+def fh_text: [.body | objects | .exception, ._server_messages] | map(select(type == "string")) | join(" ");
+
+def fh_type: .body | objects | .exc_type | strings | select(test("^[A-Za-z_]{1,60}$"));
+
+def fh_unreadable($what): {outcome: "retry", cause: "outage", perhaps: true, reason: $what};
+
+# 200 to a create: only the row that comes back with our time in it proves anything.
+def fh_stored:
+    .events[0].site as $sent | (.body | objects | .message | objects) // null
+    | if . == null then fh_unreadable("the reply is not the stored row (a proxy's page, empty or cut off)")
+      elif (.time | type) != "string" then fh_unreadable("the stored row has no time")
+      elif (.time[:19] | sub("T"; " ")) == $sent then
+          {outcome: "delivered", location: (.name | strings | "/api/resource/Employee Checkin/" + .)} // "delivered"
+      elif (.name | type) == "string" and (.name | test("^[A-Za-z0-9_-]{1,140}$")) then
+          {then: {step: "undo", name: .name}}
+      else {outcome: "stop", cause: "time", wait_s: 3600,
+            reason: "the receiver stored another time than was sent: its user needs the role HR User"} end;
+
+def fh_undone: {outcome: "stop", cause: "time", wait_s: 3600,
+    reason: ("the receiver stores its own time instead of the one sent: give its user the role HR User or HR Manager"
+        + (if .status >= 200 and .status < 300 then " (the wrong row was taken back)"
+           else " (the wrong row could not be deleted: \(.memo.name))" end))};
+
+def fh_refused:
+    fh_type as $type | fh_text as $text
+    | if $type == "InactiveEmployeeStatusError" then
+          {outcome: "held", reason: "the person is inactive at the receiver"}
+      elif $type == "CheckinRadiusExceededError" then
+          {outcome: "held", reason: "the gate's position is outside the circle of the person's shift location"}
+      elif $type == "RateLimitExceededError" or ($text | test("You hit the rate limit")) then
+          {outcome: "retry", cause: "busy", wait_s: 60, reason: "the receiver's rate limit"}
+      elif ($type | test("Deadlock|QueryTimeout|TimestampMismatch|DocumentLocked")) then
+          {outcome: "retry", cause: "busy", reason: "the receiver's database is busy"}
+      elif ($text | test("already has a log with the same timestamp")) then "duplicate"
+      elif ($text | test("No Employee found for the given employee field value")) then
+          {outcome: "held", reason: "no employee has this number at the receiver"}
+      elif ($text | test("Log Type is required")) then
+          {outcome: "held", reason: "the person's shift needs a direction, and the event has none"}
+      elif ($text | test("Latitude and longitude values are required")) then
+          if fh_position == {} then
+              {outcome: "stop", cause: "config", reason: "the receiver tracks positions: give -o latitude and -o longitude, or -o positions"}
+          else {outcome: "held", reason: "the receiver did not take the gate's position"} end
+      elif ($text | test("'employee_field_value' and 'timestamp' are required")) then
+          {outcome: "stop", cause: "config", reason: "the receiver did not read the fields of the request"}
+      elif ($text | test("Failed to get method for command")) then
+          {outcome: "stop", cause: "address", reason: "the receiver has no Employee Checkin method here: is it \(if .option.path == "v13" then "v14 or later" else "v13, -o path=v13" end)?"}
+      elif $type == "MandatoryError" then
+          {outcome: "stop", cause: "config", reason: "Employee Checkin has a mandatory field that is not sent"}
+      else {then: {step: "employee", type: $type}} end;
+
+def fh_unknown: {outcome: "held", reason: "the receiver refuses the event (\(.memo.type // "no type")), its text is not known here"};
+
+def fh_rows: .body | objects | .data | arrays;
+
+# Why was it refused? The rows tell, in any language.
+def fh_employee:
+    if .status != 200 or ([fh_rows] == []) then fh_unknown
+    else .memo.type as $type | fh_rows
+        | if length == 0 then {outcome: "held", reason: "no employee has this number at the receiver"}
+          elif .[0].status == "Inactive" then {outcome: "held", reason: "the person is inactive at the receiver"}
+          else {then: {step: "row", employee: .[0].name, type: $type}} end
+    end;
+
+def fh_row:
+    if .status != 200 or ([fh_rows] == []) then fh_unknown
+    else (.events[0] | fh_direction | if . == null then "" else ascii_upcase end) as $log
+        | if any(fh_rows[]; (.log_type // "") == $log) then "duplicate" else fh_unknown end
+    end;
+
+def fh_zone: .option.zone as $zone | (.body | objects | .message | objects | .time_zone | strings) // null
+    | if $zone == null or . == null or . == $zone then "delivered"
+      else {outcome: "stop", cause: "time", reason: "the receiver's zone is not the one of -o zone"} end;
+
+def fh_check:
+    if .status == 200 and (.body | objects | .message | type) == "string" then
+        if .body.message == "Guest" then {outcome: "stop", cause: "auth", reason: "the receiver did not take the key (KEY:SECRET is expected)"}
+        else {then: "zone"} end
+    elif .status == 200 then {outcome: "stop", cause: "address", reason: "no Frappe site answers here"}
+    else null end;
+
+def fh_status:
+    (([fh_type] | first) // "") as $type
+    | if .status == 401 or $type == "AuthenticationError" then
+          {outcome: "stop", cause: "auth", reason: "the receiver refuses the key"}
+      elif .status == 403 then
+          {outcome: "stop", cause: "auth", reason: "the receiver's user may not create Employee Checkin"}
+      elif .status == 404 then
+          {outcome: "stop", cause: "address", reason: "the receiver has no Employee Checkin method here: app missing, or another version (-o path)"}
+      elif .status == 409 then
+          {outcome: "retry", cause: "busy", reason: "the receiver gave the row's name to another one"}
+      elif .status == 417 and ([fh_type] == []) then
+          {outcome: "retry", cause: "outage", reason: "a refusal that cannot be read"}
+      elif .status == 417 then fh_refused
+      else null end;
+
+def verdict:
+    if .memo == "watermark" then
+        if .status == 200 and ((.body | objects | .message | objects | .failed_docs // [] | length) == 0 // true) then "delivered" else null end
+    elif .memo == "zone" then (if .status == 200 then fh_zone else null end)
+    elif .memo.step == "undo" then fh_undone
+    elif .memo.step == "employee" then fh_employee
+    elif .memo.step == "row" then fh_row
+    elif (.events | length) == 0 then fh_check
+    elif .status == 200 then fh_stored
+    else fh_status end;
+
+def check: {method: "GET", path: "/api/method/frappe.auth.get_logged_user", headers: fh_headers, idempotency: false};
+
+# Auto Attendance counts check-ins up to last_sync_of_checkin: the oldest device decides.
+def watermark:
+    ((.option.shift // "") | split(",") | map(gsub("^ +| +$"; "")) | map(select(. != ""))) as $shifts
+    | ([.devices[]?.site] | if any(. == null) then [] else . end | min) as $upto
+    | if $upto == null or $shifts == [] then null
+      elif ($shifts | length) == 1 then
+          {method: "PUT", path: "/api/resource/Shift%20Type/\($shifts[0] | @uri)", headers: fh_headers,
+           json: {last_sync_of_checkin: $upto}, idempotency: false}
+      else
+          {method: "POST", path: "/api/method/frappe.client.bulk_update", headers: fh_headers, idempotency: false,
+           json: {docs: ([$shifts[] | {doctype: "Shift Type", docname: ., last_sync_of_checkin: $upto}] | tojson)}}
+      end;
