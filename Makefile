@@ -31,8 +31,9 @@ LIBS_ts-send   := -lcurl -lz
 # The shared store is built where libpq is; LIBPQ= leaves it out.
 LIBPQ   ?= $(shell pkg-config --exists libpq 2>/dev/null && echo yes)
 CPPFLAGS_tools/ts-spool := $(if $(LIBPQ),-DTS_POSTGRESQL $(shell pkg-config --cflags libpq 2>/dev/null))
-WITHOUT := $(if $(LIBPQ),,tools/ts-spool/stores/postgresql%)
-LIBS_ts-spool  := -lsqlite3 $(if $(LIBPQ),-lpq)
+CPPFLAGS_tests/bench := $(if $(LIBPQ),$(shell pkg-config --cflags libpq 2>/dev/null))
+WITHOUT := $(if $(LIBPQ),,tools/ts-spool/stores/postgresql% tests/bench/pg_%)
+LIBS_ts-spool  := -lsqlite3
 LIBS_check     := $(shell pkg-config --libs check 2>/dev/null)
 
 objs = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c $(WITHOUT),$(wildcard $(1))))
@@ -42,6 +43,7 @@ all: $(TOOLS:%=$(B)/%)
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(BUILD_C) $(if $(filter tools/%,$<),-Itools/$(word 2,$(subst /, ,$<)) $(CPPFLAGS_tools/$(word 2,$(subst /, ,$<)))) \
+	    $(CPPFLAGS_$(patsubst %/,%,$(dir $<))) \
 	    $(if $(filter tests/unit/ts-% tests/fuzz/ts-%,$<),-Itools/$(word 3,$(subst /, ,$<))) -c -o $@ $<
 
 $(B)/common.a: $(call objs,common/*.c)
@@ -71,14 +73,14 @@ $(B)/tests/fuzz/common/%: $(B)/tests/fuzz/common/%.o $(FUZZ_MAIN) $(B)/common.a
 $(B)/tests/sim/%: $(B)/tests/sim/%.o $(B)/common.a
 	$(LINK) -o $@ $^ -lmicrohttpd -lz $(LIBS_common)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/common.a
-	$(LINK) -o $@ $^ -lsqlite3 -lcurl $(LIBS_common)
+	$(LINK) -o $@ $^ -lsqlite3 -lcurl $(if $(LIBPQ),-lpq) $(LIBS_common)
 
 # Libraries that tests preload: to record what a program does to its files, or to make it fail.
 $(B)/tests/support/%.so: tests/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
-progs = $(patsubst %.c,$(B)/%,$(wildcard $(1)))
+progs = $(patsubst %.c,$(B)/%,$(filter-out $(WITHOUT),$(wildcard $(1))))
 UNITS := $(call progs,tests/unit/*/*.c)
 FUZZERS := $(call progs,tests/fuzz/*/*.c)
 SIMS  := $(call progs,tests/sim/*.c)
