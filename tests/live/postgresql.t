@@ -97,10 +97,15 @@ DO $$ BEGIN
     END IF;
 END $$;
 SQL
+# One psql for all of it: they make it empty more than a hundred times.
+mkfifo orders ready
+psql -X -q "$store" <orders >/dev/null &
+tap_pids+=($!)
+exec 9>orders
 for suite in store model; do
     if [ -x "$B/tests/unit/ts-spool/$suite" ]; then
         CK_TIMEOUT_MULTIPLIER=10 TS_MODEL_GAMES=${TS_FULL:+4}4 TS_STORE_URL=$store \
-            TS_STORE_EMPTY="psql -X -q '$store' -f empty.sql" \
+            TS_STORE_EMPTY="printf '%s\\n' '\\i empty.sql' '\\! echo > ready' > orders; read x < ready" \
             "$B/tests/unit/ts-spool/$suite" >"$suite.out" 2>&1
         is "$(grep -c '^not ok' "$suite.out") $(grep -c '^ok' "$suite.out" | sed 's/^0$/none/; s/^[0-9]*$/some/')" \
             "0 some" "the tests of a store: $suite"
@@ -109,6 +114,7 @@ for suite in store model; do
         skip "$suite is not built"
     fi
 done
+exec 9>&-
 
 # --- the command line, compared with the SQLite store
 
@@ -385,7 +391,7 @@ if [ "$(id -u)" -eq 0 ] && mkdir "$PG_DIR/small" && mount -t tmpfs -o size=10M t
     is "$?" 74 "a full disk of the server: 74"
     like "$(cat err)" "disk of the server is full" "and says so"
     is "$(number "$store" stored)" "$(cat put1.out put.out | grep -c '"stored"')" "what has a receipt is there, and no more"
-    wait_for 20 dead "$spawned"
+    wait_for 3 dead "$spawned"
     kill "$spawned" 2>/dev/null
     wait "$spawned"
     like "$?" '^(0|74)$' "a drain goes on as long as it can, and then ends with 74"
