@@ -613,7 +613,7 @@ static struct store *open_store(const char *url, enum store_use use, struct faul
     struct pg_job connect = {.work = nothing};
 
     *s = (struct postgresql){.base.engine = &engine_postgresql, .use = use, .line_bytes = 400};
-    if (parse_url(s, url, why) == 0 && pg_do(s, &connect, why) == 0) {
+    if (libpq_load(why) == 0 && parse_url(s, url, why) == 0 && pg_do(s, &connect, why) == 0) {
         s->opened = true;
         return &s->base;
     }

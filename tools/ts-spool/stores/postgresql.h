@@ -3,7 +3,7 @@
  * What the parts of the PostgreSQL engine share; they alone know libpq-fe.h.  postgresql.c opens
  * and speaks, postgresql_schema.c has the tables and the statements, postgresql_put.c stores,
  * postgresql_drain.c and _take.c settle and hand out, postgresql_admin.c reads and changes by hand,
- * postgresql_param.c writes parameters.
+ * postgresql_param.c writes parameters, postgresql_library.c loads libpq.
  *
  *   spool_id      one row an event, for ever: its id and arrival number
  *   spool_event   one row an event until purge: person, time of put, line; never updated
@@ -39,10 +39,9 @@
 #ifndef TS_SPOOL_POSTGRESQL_H
 #define TS_SPOOL_POSTGRESQL_H
 
-#include <libpq-fe.h>
-
 #include "../store.h"
 #include "buf.h"
+#include "postgresql_library.h"
 
 /* spool_open.state; those of exceptions are as in sqlite.h. */
 enum { OPEN_FRESH, OPEN_HELD, OPEN_DEAD, OPEN_SKIPPED, OPEN_DEFERRED, OPEN_RETRY, OPEN_STATES };
