@@ -7,6 +7,7 @@
 #include "transfer.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -67,6 +68,7 @@ struct transfer {
     struct call *call, *free;
     unsigned busy;
     bool timer_due;
+    int watch_error; /* errno: a socket could not be watched, so nothing would be heard of it */
 };
 
 /* ---- what libcurl calls ---- */
@@ -91,7 +93,10 @@ static void watch_set(struct transfer *t, curl_socket_t fd, struct watch *w, uin
 
     if (w->set == events)
         return;
-    epoll_ctl(t->epoll, !events ? EPOLL_CTL_DEL : w->set ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e);
+    if (!events)
+        epoll_ctl(t->epoll, EPOLL_CTL_DEL, fd, &e);
+    else if (epoll_ctl(t->epoll, w->set ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) < 0)
+        t->watch_error = errno;
     w->set = events;
 }
 
@@ -439,6 +444,9 @@ int transfer_run(struct transfer *t, int64_t now_ms, struct fault *why)
             return -1;
         n++;
     }
+    errno = t->watch_error;
+    if (errno)
+        return fault_errno(why, EX_OSERR, "cannot watch a connection");
     return n < 0 ? 0 : n;
 }
 
