@@ -86,9 +86,9 @@ def request:
     elif (.events[0].kind // "granted") != "granted" then
         {outcome: "skipped", reason: "not a passage"}
     elif .events[0].site == null then
-        {outcome: "rejected", reason: "the event has no usable time"}
+        rejected("the event has no usable time")
     elif fh_person == null then
-        {outcome: "held", reason: "the event names no person"}
+        held("the event names no person")
     else fh_create end;
 
 # The text of an error without markup; only looked at, never repeated.
@@ -118,28 +118,28 @@ def fh_undone: {outcome: "stop", cause: "time", wait_s: 3600,
 def fh_refused:
     fh_type as $type | fh_text as $text
     | if $type == "InactiveEmployeeStatusError" then
-          {outcome: "held", reason: "the person is inactive at the receiver"}
+          held("the person is inactive at the receiver")
       elif $type == "CheckinRadiusExceededError" then
-          {outcome: "held", reason: "the gate's position is outside the circle of the person's shift location"}
+          held("the gate's position is outside the circle of the person's shift location")
       elif $type == "RateLimitExceededError" or ($text | test("You hit the rate limit")) then
           {outcome: "retry", cause: "busy", wait_s: 60, reason: "the receiver's rate limit"}
       elif ($type | test("Deadlock|QueryTimeout|TimestampMismatch|DocumentLocked")) then
-          {outcome: "retry", cause: "busy", reason: "the receiver's database is busy"}
+          retry("busy"; "the receiver's database is busy")
       elif ($text | test("already has a log with the same timestamp")) then "duplicate"
       elif ($text | test("No Employee found for the given employee field value")) then
-          {outcome: "held", reason: "no employee has this number at the receiver"}
+          held("no employee has this number at the receiver")
       elif ($text | test("Log Type is required")) then
-          {outcome: "held", reason: "the person's shift needs a direction, and the event has none"}
+          held("the person's shift needs a direction, and the event has none")
       elif ($text | test("Latitude and longitude values are required")) then
           if fh_position == {} then
-              {outcome: "stop", cause: "config", reason: "the receiver tracks positions: give -o latitude and -o longitude, or -o positions"}
-          else {outcome: "held", reason: "the receiver did not take the gate's position"} end
+              stop("config"; "the receiver tracks positions: give -o latitude and -o longitude, or -o positions")
+          else held("the receiver did not take the gate's position") end
       elif ($text | test("'employee_field_value' and 'timestamp' are required")) then
-          {outcome: "stop", cause: "config", reason: "the receiver did not read the fields of the request"}
+          stop("config"; "the receiver did not read the fields of the request")
       elif ($text | test("Failed to get method for command")) then
           {outcome: "stop", cause: "address", reason: "the receiver has no Employee Checkin method here: is it \(if .option.path == "v13" then "v14 or later" else "v13, -o path=v13" end)?"}
       elif $type == "MandatoryError" then
-          {outcome: "stop", cause: "config", reason: "Employee Checkin has a mandatory field that is not sent"}
+          stop("config"; "Employee Checkin has a mandatory field that is not sent")
       else {then: {step: "employee", type: $type}} end;
 
 def fh_unknown: {outcome: "held", reason: "the receiver refuses the event (\(.memo.type // "no type")), its text is not known here"};
@@ -150,8 +150,8 @@ def fh_rows: .body | objects | .data | arrays;
 def fh_employee:
     if .status != 200 or ([fh_rows] == []) then fh_unknown
     else .memo.type as $type | fh_rows
-        | if length == 0 then {outcome: "held", reason: "no employee has this number at the receiver"}
-          elif .[0].status == "Inactive" then {outcome: "held", reason: "the person is inactive at the receiver"}
+        | if length == 0 then held("no employee has this number at the receiver")
+          elif .[0].status == "Inactive" then held("the person is inactive at the receiver")
           else {then: {step: "row", employee: .[0].name, type: $type}} end
     end;
 
@@ -163,27 +163,27 @@ def fh_row:
 
 def fh_zone: .option.zone as $zone | (.body | objects | .message | objects | .time_zone | strings) // null
     | if $zone == null or . == null or . == $zone then "delivered"
-      else {outcome: "stop", cause: "time", reason: "the receiver's zone is not the one of -o zone"} end;
+      else stop("time"; "the receiver's zone is not the one of -o zone") end;
 
 def fh_check:
     if .status == 200 and (.body | objects | .message | type) == "string" then
-        if .body.message == "Guest" then {outcome: "stop", cause: "auth", reason: "the receiver did not take the key (KEY:SECRET is expected)"}
+        if .body.message == "Guest" then stop("auth"; "the receiver did not take the key (KEY:SECRET is expected)")
         else {then: "zone"} end
-    elif .status == 200 then {outcome: "stop", cause: "address", reason: "no Frappe site answers here"}
+    elif .status == 200 then stop("address"; "no Frappe site answers here")
     else null end;
 
 def fh_status:
     (([fh_type] | first) // "") as $type
     | if .status == 401 or $type == "AuthenticationError" then
-          {outcome: "stop", cause: "auth", reason: "the receiver refuses the key"}
+          stop("auth"; "the receiver refuses the key")
       elif .status == 403 then
-          {outcome: "stop", cause: "auth", reason: "the receiver's user may not create Employee Checkin"}
+          stop("auth"; "the receiver's user may not create Employee Checkin")
       elif .status == 404 then
-          {outcome: "stop", cause: "address", reason: "the receiver has no Employee Checkin method here: app missing, or another version (-o path)"}
+          stop("address"; "the receiver has no Employee Checkin method here: app missing, or another version (-o path)")
       elif .status == 409 then
-          {outcome: "retry", cause: "busy", reason: "the receiver gave the row's name to another one"}
+          retry("busy"; "the receiver gave the row's name to another one")
       elif .status == 417 and ([fh_type] == []) then
-          {outcome: "retry", cause: "outage", reason: "a refusal that cannot be read"}
+          retry("outage"; "a refusal that cannot be read")
       elif .status == 417 then fh_refused
       else null end;
 

@@ -94,11 +94,11 @@ def request:
         elif .memo.step == "close" then od_write(.memo.began)
         else od_employee end
     elif (.events[0].kind // "granted") != "granted" then {outcome: "skipped", reason: "not a passage"}
-    elif .events[0].utc == null then {outcome: "rejected", reason: "the event has no usable time"}
-    elif od_person == null then {outcome: "held", reason: "the event names no employee"}
-    elif (.events[0] | od_direction) == null then {outcome: "held", reason: "the event does not say whether it is in or out"}
+    elif .events[0].utc == null then rejected("the event has no usable time")
+    elif od_person == null then held("the event names no employee")
+    elif (.events[0] | od_direction) == null then held("the event does not say whether it is in or out")
     elif (.option.field // "id") != "id" then od_employee
-    elif (od_person | od_id) == null then {outcome: "held", reason: "the employee is not a number of hr.employee: map it, or give -o field"}
+    elif (od_person | od_id) == null then held("the employee is not a number of hr.employee: map it, or give -o field")
     else od_look(od_person | od_id) end;
 
 # What came back, in one form: {value} or {error: class of the exception}. Empty: not Odoo's reply.
@@ -122,16 +122,16 @@ def session:
     ([od_reply] | first) as $reply
     | if $reply == null then null
       elif ($reply.value | type) == "number" then {uid: $reply.value}
-      elif $reply.value == false then {outcome: "stop", cause: "auth", reason: "the receiver refuses the user or the API key, or the key has expired"}
-      elif ($reply | has("error")) and ($reply | od_class) == "busy" then {outcome: "retry", cause: "outage", reason: "the receiver's database does not answer, or -o db is wrong"}
-      else {outcome: "stop", cause: "auth", reason: "the receiver refuses the login: -o db, -o user and the API key"} end;
+      elif $reply.value == false then stop("auth"; "the receiver refuses the user or the API key, or the key has expired")
+      elif ($reply | has("error")) and ($reply | od_class) == "busy" then retry("outage"; "the receiver's database does not answer, or -o db is wrong")
+      else stop("auth"; "the receiver refuses the login: -o db, -o user and the API key") end;
 
-def od_no_list: {outcome: "retry", cause: "outage", reason: "the reply is not Odoo's (a proxy's page, empty or cut off)"};
+def od_no_list: retry("outage"; "the reply is not Odoo's (a proxy's page, empty or cut off)");
 
 def od_found_employee: .value as $rows
     | if ($rows | type) != "array" then od_no_list
-      elif ($rows | length) == 0 then {outcome: "held", reason: "no active employee has this number at the receiver"}
-      elif ($rows | length) > 1 then {outcome: "held", reason: "several employees have this number at the receiver"}
+      elif ($rows | length) == 0 then held("no active employee has this number at the receiver")
+      elif ($rows | length) > 1 then held("several employees have this number at the receiver")
       else {then: {step: "look", employee: $rows[0].id}} end;
 
 def od_found($in): $in.events[0] as $e | ($e | od_direction) as $way | $e.utc as $at | .value as $rows
@@ -142,32 +142,32 @@ def od_found($in): $in.events[0] as $e | ($e | od_direction) as $way | $e.utc as
       else ([$rows[] | select(.check_out == false or .check_out == null)] | first) as $open
         | if $way == "in" then
               if $open == null then {then: {step: "create", employee: $employee}}
-              elif $open.check_in > $at then {outcome: "held", reason: "the receiver has a later record that is still open"}
+              elif $open.check_in > $at then held("the receiver has a later record that is still open")
               elif $in.option.open == "close" then {then: {step: "close", record: $open.id, began: $open.check_in, employee: $employee}}
-              elif $in.option.open == "reject" then {outcome: "rejected", reason: "the receiver has this employee as present already"}
-              else {outcome: "held", reason: "the record before is still open at the receiver: its OUT is missing"} end
+              elif $in.option.open == "reject" then rejected("the receiver has this employee as present already")
+              else held("the record before is still open at the receiver: its OUT is missing") end
           elif $open != null and $open.check_in <= $at then {then: {step: "write", record: $open.id, employee: $employee}}
-          elif $in.option.no_open == "hold" then {outcome: "held", reason: "the receiver has no open record that this OUT could close"}
-          else {outcome: "rejected", reason: "the receiver has no open record that this OUT could close"} end
+          elif $in.option.no_open == "hold" then held("the receiver has no open record that this OUT could close")
+          else rejected("the receiver has no open record that this OUT could close") end
       end;
 
 # A write that was refused: is it the employee, or something else?
 def od_refused($in): $in.memo as $memo
     | if $memo.step == "create" and ($in.option.field // "id") == "id" then {then: {step: "employee", after: true}}
-      else {outcome: "held", reason: "the receiver refuses the record: it overlaps with another one, or was changed meanwhile"} end;
+      else held("the receiver refuses the record: it overlaps with another one, or was changed meanwhile") end;
 
 def od_error($in): od_class as $class | $in.memo as $memo
-    | if $class == "busy" then {outcome: "retry", cause: "busy", reason: "the receiver's record is locked"}
+    | if $class == "busy" then retry("busy"; "the receiver's record is locked")
       elif $class == "key" then
-          (if ($in | od_rpc) then "session" else {outcome: "stop", cause: "auth", reason: "the receiver refuses the API key, or it has expired"} end)
-      elif $class == "rights" then {outcome: "stop", cause: "auth", reason: "the receiver's user may not read or write attendances"}
+          (if ($in | od_rpc) then "session" else stop("auth"; "the receiver refuses the API key, or it has expired") end)
+      elif $class == "rights" then stop("auth"; "the receiver's user may not read or write attendances")
       elif $class == "missing" and ($memo.step == "write" or $memo.step == "close") then
-          {outcome: "retry", cause: "busy", reason: "the open record was removed meanwhile"}
+          retry("busy"; "the open record was removed meanwhile")
       elif $class == "missing" or $class == "data" then od_refused($in)
-      elif ($in | od_rpc) then {outcome: "stop", cause: "config", reason: "the receiver does not know this call: is the module hr_attendance installed, are -o db, -o field and -o mode right?"}
+      elif ($in | od_rpc) then stop("config"; "the receiver does not know this call: is the module hr_attendance installed, are -o db, -o field and -o mode right?")
       elif $in.status >= 500 or $in.status == 429 or $in.status == 408 then null
-      elif $in.status == 404 then {outcome: "stop", cause: "address", reason: "the receiver has no hr.attendance here: is the module installed?"}
-      else {outcome: "stop", cause: "config", reason: "the receiver does not take this call: check -o field and -o mode"} end;
+      elif $in.status == 404 then stop("address"; "the receiver has no hr.attendance here: is the module installed?")
+      else stop("config"; "the receiver does not take this call: check -o field and -o mode") end;
 
 def od_done($in): $in.memo as $memo
     | if $memo.step == "create" then
@@ -182,23 +182,23 @@ def od_done($in): $in.memo as $memo
 def od_value($in): $in.memo as $memo
     | if ($in.events | length) == 0 then (if (.value | type) == "array" then "delivered" else od_no_list end)
       elif $memo.after == true then
-          (if .value == [] then {outcome: "held", reason: "the receiver has no such employee"}
-           elif (.value | type) == "array" then {outcome: "held", reason: "the receiver refuses the record: it overlaps with another one, or was changed meanwhile"}
+          (if .value == [] then held("the receiver has no such employee")
+           elif (.value | type) == "array" then held("the receiver refuses the record: it overlaps with another one, or was changed meanwhile")
            else od_no_list end)
       elif $memo.step == "create" or $memo.step == "write" or $memo.step == "close" then od_done($in)
       elif $memo == null and ($in.option.field // "id") != "id" then od_found_employee
       else od_found($in) end;
 
 def verdict: . as $in | ([od_reply] | first) as $reply
-    | if .status == 401 then {outcome: "stop", cause: "auth", reason: "the receiver refuses the API key, or it has expired (they live at most three months)"}
-      elif .status == 403 then {outcome: "stop", cause: "auth", reason: "the receiver's user may not read or write attendances"}
+    | if .status == 401 then stop("auth"; "the receiver refuses the API key, or it has expired (they live at most three months)")
+      elif .status == 403 then stop("auth"; "the receiver's user may not read or write attendances")
       elif $reply == null then
           if .status == 200 then
               od_no_list + (if .memo.step == "create" or .memo.step == "write" then {perhaps: true} else {} end)
           elif .status == 404 then
-              {outcome: "stop", cause: "address", reason: "no Odoo API here: before Odoo 19 it is -o api=jsonrpc"}
+              stop("address"; "no Odoo API here: before Odoo 19 it is -o api=jsonrpc")
           elif .status == 400 or .status == 413 or .status == 415 or .status == 422 then
-              {outcome: "retry", cause: "outage", reason: "a refusal that cannot be read"}
+              retry("outage"; "a refusal that cannot be read")
           else null end
       elif $reply | has("error") then $reply | od_error($in)
       else $reply | od_value($in) end;

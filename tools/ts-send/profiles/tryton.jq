@@ -52,19 +52,19 @@ def login: {
     json: {id: 0, method: "common.db.login", params: [.option.user, {password: .secret.password}]}
 };
 
-def ty_not_tryton: {outcome: "retry", cause: "outage", reason: "the reply is not Tryton's (a proxy's page, empty or cut off)"};
+def ty_not_tryton: retry("outage"; "the reply is not Tryton's (a proxy's page, empty or cut off)");
 
 def session:
-    if .status == 401 or .status == 403 then {outcome: "stop", cause: "auth", reason: "the receiver refuses the user or the password"}
-    elif .status == 404 then {outcome: "stop", cause: "address", reason: "no Tryton database here: it is the end of the URL"}
+    if .status == 401 or .status == 403 then stop("auth"; "the receiver refuses the user or the password")
+    elif .status == 404 then stop("address"; "no Tryton database here: it is the end of the URL")
     elif .status != 200 then null
     elif (.body | type) != "object" then ty_not_tryton
     elif (.body.result | type) == "array" and (.body.result | length) == 2 then {uid: .body.result[0], key: .body.result[1]}
     elif (.body.error | type) == "array" and .body.error[0] == "LoginException" then
-        {outcome: "stop", cause: "auth", reason: "the receiver asks for another way to log in than a password"}
+        stop("auth"; "the receiver asks for another way to log in than a password")
     elif (.body.error | tostring | test("doesn't exist")) then
-        {outcome: "stop", cause: "address", reason: "the receiver has no such database: it is the end of the URL"}
-    else {outcome: "stop", cause: "auth", reason: "the receiver refuses the login"} end;
+        stop("address"; "the receiver has no such database: it is the end of the URL")
+    else stop("auth"; "the receiver refuses the login") end;
 
 def ty_lines: ty_company as $company | .events | map({
     company: $company, employee: (.employee_id | ty_id),
@@ -73,10 +73,10 @@ def ty_lines: ty_company as $company | .events | map({
 # What an event lacks to be sent at all, or null.
 def ty_unfit:
     if (.kind // "granted") != "granted" then {outcome: "skipped", reason: "not a passage"}
-    elif .utc == null then {outcome: "rejected", reason: "the event has no usable time"}
-    elif .employee_id == null then {outcome: "held", reason: "the event names no employee"}
-    elif (.employee_id | ty_id) == null then {outcome: "held", reason: "the employee is not a number of company.employee"}
-    elif ty_direction == null then {outcome: "held", reason: "the event does not say whether it is in or out"}
+    elif .utc == null then rejected("the event has no usable time")
+    elif .employee_id == null then held("the event names no employee")
+    elif (.employee_id | ty_id) == null then held("the employee is not a number of company.employee")
+    elif ty_direction == null then held("the event does not say whether it is in or out")
     else null end;
 
 # All that may be one of them: ty_found compares.
@@ -122,7 +122,7 @@ def ty_employees: .body.result as $rows | . as $in | (.memo.leave // {}) as $bef
         | (reduce range(.events | length) as $i ($before;
             ($in.events[$i].employee_id | ty_id) as $id
             | if .[$i | tostring] == null and ($known | index([$id]) == null)
-              then .[$i | tostring] = {outcome: "held", reason: "the receiver has no such employee"} else . end)) as $leave
+              then .[$i | tostring] = held("the receiver has no such employee") else . end)) as $leave
         | if ($leave | length) == (.events | length) then ty_judge($leave; null)
           elif $leave != $before then {then: {step: "create", leave: $leave}}
           elif (.events | length) > 1 then "split"
@@ -131,31 +131,31 @@ def ty_employees: .body.result as $rows | . as $in | (.memo.leave // {}) as $bef
 
 def ty_period:
     if (.body.result | type) != "number" then ty_not_tryton
-    elif .body.result > 0 then {outcome: "rejected", reason: "the attendance period of this time is closed at the receiver"}
-    else {outcome: "held", reason: "the receiver refuses the event, its text is not known here"} end;
+    elif .body.result > 0 then rejected("the attendance period of this time is closed at the receiver")
+    else held("the receiver refuses the event, its text is not known here") end;
 
 def ty_error: .body.error as $error
     | (if ($error | type) == "array" then $error[0] else $error end | if type == "string" then . else "" end) as $what
     | if $what == "ConcurrencyException" or ($what | test("database is locked|could not serialize|deadlock|timed? ?out"; "i")) then
-          {outcome: "retry", cause: "busy", reason: "the receiver's database is busy"}
-      elif $what == "LoginException" then {outcome: "stop", cause: "auth", reason: "the receiver asks for another way to log in"}
-      elif $what == "RateLimitException" then {outcome: "retry", cause: "busy", reason: "the receiver's rate limit"}
+          retry("busy"; "the receiver's database is busy")
+      elif $what == "LoginException" then stop("auth"; "the receiver asks for another way to log in")
+      elif $what == "RateLimitException" then retry("busy"; "the receiver's rate limit")
       elif $what == "UserError" or $what == "UserWarning" then
           ($error[1] | if type == "array" then .[0] else . end | if type == "string" then . else "" end) as $text
-          | if ($text | test("not allowed to access|rights")) then {outcome: "stop", cause: "auth", reason: "the receiver's user may not do this"}
+          | if ($text | test("not allowed to access|rights")) then stop("auth"; "the receiver's user may not do this")
             elif .memo.step == "period" or .memo.step == "employees" or (.events | length) == 0 then
-                {outcome: "stop", cause: "config", reason: "the receiver does not answer this question: is the module attendance activated, is -o company right?"}
+                stop("config"; "the receiver does not answer this question: is the module attendance activated, is -o company right?")
             else {then: {step: "employees", leave: (.memo.leave // {})}} end
-      elif ($what | test("doesn't exist")) then {outcome: "stop", cause: "address", reason: "the receiver has no such database: it is the end of the URL"}
+      elif ($what | test("doesn't exist")) then stop("address"; "the receiver has no such database: it is the end of the URL")
       elif (.events | length) > 1 then "split"
-      else {outcome: "stop", cause: "config", reason: "the receiver does not know this call: is the module attendance activated?"} end;
+      else stop("config"; "the receiver does not know this call: is the module attendance activated?") end;
 
 def verdict:
     if .status == 401 then
         # with a session an empty body says that it has ended; the page says that the password is wrong
-        if (.text // "") == "" then "session" else {outcome: "stop", cause: "auth", reason: "the receiver refuses the user or the password"} end
-    elif .status == 403 then {outcome: "stop", cause: "auth", reason: "the receiver does not allow this call"}
-    elif .status == 404 then {outcome: "stop", cause: "address", reason: "no Tryton database here: it is the end of the URL"}
+        if (.text // "") == "" then "session" else stop("auth"; "the receiver refuses the user or the password") end
+    elif .status == 403 then stop("auth"; "the receiver does not allow this call")
+    elif .status == 404 then stop("address"; "no Tryton database here: it is the end of the URL")
     elif .status != 200 then null
     elif (.body | type) != "object" or ((.body | has("result")) or (.body | has("error")) | not) then
         ty_not_tryton + (if .memo == null or .memo.step == "create" then {perhaps: true} else {} end)
