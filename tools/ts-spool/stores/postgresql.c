@@ -326,11 +326,19 @@ static const char settings[] =
     " ('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply'"
     " THEN 'remote_apply' ELSE 'on' END)) AS t(name, v) JOIN pg_catalog.pg_settings USING (name)";
 
+/* All that a drain asks is found by an index, row by row. */
+static const char drain_only[] = "SET enable_hashjoin = off; SET enable_mergejoin = off";
+
 static const char read_only[] = "SET default_transaction_read_only = on";
 
 static const char facts[] =
     "SELECT current_setting('synchronous_commit'), current_setting('fsync'),"
     " current_setting('server_version_num'), current_setting('ts_spool.lease_s', true)";
+
+static bool is_drain(const struct postgresql *s)
+{
+    return s->use == STORE_DRAIN || s->use == STORE_FOLLOW;
+}
 
 static int check_facts(struct postgresql *s, struct fault *why)
 {
@@ -363,11 +371,6 @@ static int check_facts(struct postgresql *s, struct fault *why)
     return rc;
 }
 
-static bool is_drain(const struct postgresql *s)
-{
-    return s->use == STORE_DRAIN || s->use == STORE_FOLLOW;
-}
-
 /* Many drains, or one that erases, and none of the two beside the other.  The lock lives as long as
    the session. */
 static int lock_drains(struct postgresql *s, struct fault *why)
@@ -396,7 +399,8 @@ static int begin_session(struct postgresql *s, struct fault *why)
     int rc;
 
     if (pg_text(s, settings, why) < 0 || check_facts(s, why) < 0 ||
-        (s->use == STORE_READ && pg_text(s, read_only, why) < 0))
+        (s->use == STORE_READ && pg_text(s, read_only, why) < 0) ||
+        (is_drain(s) && pg_text(s, drain_only, why) < 0))
         return -1;
     rc = pg_recognise(s, why);
     if (rc == 0 && make)

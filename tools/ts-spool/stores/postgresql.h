@@ -55,6 +55,7 @@ enum { OPEN_FRESH, OPEN_HELD, OPEN_DEAD, OPEN_SKIPPED, OPEN_DEFERRED, OPEN_RETRY
 enum { LOCK_CHANGE = 1, LOCK_DRAINS = 2, LOCK_BUCKETS = 100 };
 
 enum pg_query {
+    PG_DISCARD,
     PG_BEGIN,
     PG_COMMIT,
     PG_ROLLBACK,
@@ -159,7 +160,7 @@ struct postgresql {
 
     int64_t *leases; /* that were ours, the last one is; owned */
     size_t lease_count;
-    int64_t lease_s, renewed_ms, reaped_ms;
+    int64_t lease_s, renewed_ms, reaped_ms, planned_ms;
     int32_t take; /* of the last exchange */
     int64_t from; /* no fresh event below, as far as known; 0 every second */
     int64_t from_ms;

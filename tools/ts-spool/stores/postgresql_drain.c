@@ -12,6 +12,7 @@
 #define RENEW_MS 2000
 #define REAP_MS 5000
 #define FROM_MS 1000
+#define PLAN_MS 10000
 #define BUSY_MS 50 /* before another look at what some other program is working on */
 
 /* ---- counters ---- */
@@ -50,25 +51,14 @@ int pg_promote(
     struct postgresql *s, const PGresult *r, int person, int64_t now_ms, struct fault *why)
 {
     struct pg_params *p = pg_params(s);
-    struct slice last = SLICE_NONE;
     size_t count = 0;
 
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1)
-            pg_array(p, PG_BYTEA, count);
-        last = SLICE_NONE;
-        for (int i = 0; i < PQntuples(r); i++) {
-            struct slice text = pg_get_bytes(r, i, person);
-
-            if (!text.p || (last.p && slice_eq(text, last)))
-                continue;
-            if (pass == 1)
-                pg_put_bytes(p, text);
-            else
-                count++;
-            last = text;
-        }
-    }
+    for (int i = 0; i < PQntuples(r); i++)
+        count += !PQgetisnull(r, i, person);
+    pg_array(p, PG_BYTEA, count);
+    for (int i = 0; i < PQntuples(r); i++)
+        if (!PQgetisnull(r, i, person))
+            pg_put_bytes(p, pg_get_bytes(r, i, person));
     pg_int8(p, now_ms);
     return count > 0 ? pg_run(s, PG_PROMOTE, why) : 0;
 }
@@ -353,6 +343,16 @@ static int bring_near(struct postgresql *s, int64_t now_ms, struct fault *why)
     return pg_run(s, PG_BRING_NEAR, why);
 }
 
+/* Statements that were planned when there was next to nothing are planned for what there is now. */
+static int plan_again(struct postgresql *s, struct fault *why)
+{
+    if (monotonic_ms() - s->planned_ms < PLAN_MS)
+        return 0;
+    s->planned_ms = monotonic_ms();
+    pg_params(s);
+    return pg_run(s, PG_DISCARD, why);
+}
+
 /* Numbers of leases and of exchanges rise only: they are not for a second use. */
 static int prepare_exchange(struct postgresql *s, struct exchanging *e, struct fault *why)
 {
@@ -363,6 +363,8 @@ static int prepare_exchange(struct postgresql *s, struct exchanging *e, struct f
     e->x->given = 0;
     e->x->more = false;
     if (renew_lease(s, why) < 0 || forget_earlier_try(s, e, why) < 0)
+        return -1;
+    if (plan_again(s, why) < 0)
         return -1;
     return monotonic_ms() - s->reaped_ms >= REAP_MS ? reap(s, e->x->now_ms, why) : 0;
 }
@@ -389,8 +391,7 @@ static int work(struct postgresql *s, void *arg, struct fault *why)
     struct exchange *x = e->x;
     bool moved = false;
 
-    if (prepare_exchange(s, e, why) < 0 || settle(s, x, why) < 0 || note_receiver(s, x, why) < 0 ||
-        look_further(s, e, why) < 0)
+    if (prepare_exchange(s, e, why) < 0 || settle(s, x, why) < 0 || look_further(s, e, why) < 0)
         return -1;
     if (x->events == 0)
         x->more = anything(x, &e->view);
@@ -402,6 +403,9 @@ static int work(struct postgresql *s, void *arg, struct fault *why)
         x->more = true;
     else if (x->due_ms > 0 && x->due_ms <= x->now_ms && !x->more)
         x->due_ms = x->now_ms + BUSY_MS;
+    /* Last, as other drains may wait for these rows. */
+    if (note_receiver(s, x, why) < 0)
+        return -1;
     return pg_count(s, s->delta[COUNT_DELIVERED] > 0 ? x->now_ms : 0, why);
 }
 

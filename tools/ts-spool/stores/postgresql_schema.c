@@ -62,6 +62,9 @@ static const char schema[] =
 
 #define OPEN_STATES_ALIVE "(1, 4, 5)"
 
+/* What waits for an earlier event of its person, along its index. */
+#define BEHIND(x) x ".due IS NULL AND " x ".lease IS NULL AND " x ".state IN " OPEN_STATES_ALIVE
+
 /* When an event with so many attempts (a) is tried again: as store_backoff_ms. */
 #define BACKOFF(a) "(1000::bigint << least(" a ", 8))"
 #define TRIES_AT_ONCE "3" /* of an unanswered one, before it waits */
@@ -91,6 +94,7 @@ static const char schema[] =
 
 /* Counters move by what the rows were and what they are. */
 const char *const pg_sql[PG_QUERIES] = {
+    [PG_DISCARD] = "DISCARD PLANS",
     [PG_BEGIN] = "BEGIN",
     [PG_COMMIT] = "COMMIT",
     [PG_ROLLBACK] = "ROLLBACK",
@@ -187,18 +191,25 @@ const char *const pg_sql[PG_QUERIES] = {
             "old.tries") " ELSE " RETRY_DUE("$8::bigint",
             "old.tries") " END"
                          " FROM old WHERE o.seq = old.seq RETURNING o.person, old.state, o.state",
-    /* A few at a time: those behind them become due when these are final. */
+    /* A few at a time: those behind them become due when these are final.  One that is not out
+       and stands before the first that is behind has a due time. */
     [PG_PROMOTE] =
-        "UPDATE spool_open o SET due = $2::bigint FROM unnest($1::bytea[]) AS p(person) CROSS JOIN "
-        "LATERAL"
-        " (SELECT b.seq, first_value(b.seq) OVER (ORDER BY b.seq) AS first FROM spool_open b"
-        " WHERE b.person = p.person AND b.due IS NULL AND b.lease IS NULL AND b.state IN"
-        " " OPEN_STATES_ALIVE " ORDER BY b.seq LIMIT 64) b"
-        " WHERE o.seq = b.seq AND o.due IS NULL AND o.lease IS NULL"
-        " AND EXISTS (SELECT 1 FROM spool_open z WHERE z.due IS NULL AND z.lease IS NULL"
-        " AND z.state IN " OPEN_STATES_ALIVE ")"
-        " AND NOT EXISTS (SELECT 1 FROM spool_open l WHERE l.person = p.person AND l.seq < b.first"
-        " AND l.state IN " OPEN_STATES_ALIVE " AND l.lease IS NULL AND l.due IS NOT NULL)",
+        "UPDATE spool_open o SET due = $2::bigint FROM"
+        " (SELECT DISTINCT u.person FROM unnest($1::bytea[]) AS u(person) WHERE EXISTS"
+        " (SELECT 1 FROM spool_open z WHERE " BEHIND(
+            "z") ")) p"
+                 " CROSS JOIN LATERAL (SELECT b.seq FROM spool_open b WHERE b.person = p.person "
+                 "AND " BEHIND("b") " ORDER BY b.seq LIMIT 1) first"
+                                    " LEFT JOIN LATERAL (SELECT l.seq FROM spool_open l WHERE "
+                                    "l.person = p.person"
+                                    " AND l.seq < first.seq AND l.lease IS NULL AND l.state <> 0 "
+                                    "AND l.state <> 2"
+                                    " AND l.state <> 3 ORDER BY l.seq LIMIT 1) before ON true"
+                                    " CROSS JOIN LATERAL (SELECT b.seq FROM spool_open b WHERE "
+                                    "b.person = p.person AND " BEHIND(
+                                        "b") " ORDER BY b.seq LIMIT 64) b"
+                                             " WHERE before.seq IS NULL AND o.seq = b.seq AND "
+                                             "o.due IS NULL AND o.lease IS NULL",
 
     [PG_LOOK] =
         "SELECT (SELECT seq FROM spool_open WHERE state = 0 AND lease IS NULL AND seq >= $1::bigint"
