@@ -4,8 +4,11 @@
  * transaction a store, when it is full or before a wait for input.  Only after the last commit come
  * the receipts, in the order of the events.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "facts.h"
 #include "msg.h"
@@ -15,6 +18,8 @@
 
 #define BATCH_EVENTS 4096
 #define BATCH_BYTES (2u << 20)
+#define ROUND_NS 300000 /* how long the rest of a round is waited for, and how often */
+#define ROUND_WAITS 2
 #define REASON_BYTES 500
 #define BAD_MS 60000            /* between two lines that some were not understood */
 #define LINE_LONGEST (12 << 20) /* below what one row of a store may hold */
@@ -52,7 +57,8 @@ struct put {
     struct buf texts, scratch;
     struct item *items;
     struct record *records;
-    size_t count;
+    size_t count, last_count;
+    unsigned waits; /* for the rest of this batch */
     uint64_t lines, bad, torn, bad_said;
     int64_t bad_ms; /* when the next word on them may come */
     long long max_bytes, max_line;
@@ -141,6 +147,22 @@ static const char *lines(uint64_t n)
     return n == 1 ? "line" : "lines";
 }
 
+/* Givers that wait for their receipts send the next events when they have them: while a batch is
+   clearly smaller than the last one, the others of its round are waited for, a moment.  A lone
+   event never waits. */
+static bool round_goes_on(struct put *p)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    const struct timespec moment = {.tv_nsec = ROUND_NS};
+
+    if (p->count * 4 < p->last_count * 3 && p->waits++ < ROUND_WAITS &&
+        ppoll(&in, 1, &moment, NULL) > 0)
+        return true;
+    p->last_count = p->count;
+    p->waits = 0;
+    return false;
+}
+
 /* A live pipe may have no end at which to count them. */
 static int on_idle(void *arg, struct fault *why)
 {
@@ -152,7 +174,7 @@ static int on_idle(void *arg, struct fault *why)
         p->bad_said = p->bad;
         p->bad_ms = monotonic_ms() + BAD_MS;
     }
-    return commit(p, why);
+    return p->count > 0 && round_goes_on(p) ? 0 : commit(p, why);
 }
 
 /* ---- one line ---- */
