@@ -27,7 +27,7 @@ LINK     = $(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS)
 LIBS_common    := -lyyjson -luuid
 LIBS_ts-read   := -lz
 LIBS_ts-enrich := -lcrypto
-LIBS_ts-send   := -lcurl -lz
+LIBS_ts-send   := -lcurl -lz -ljq -lm
 # The shared store is built where libpq is; LIBPQ= leaves it out.
 LIBPQ   ?= $(shell pkg-config --exists libpq 2>/dev/null && echo yes)
 CPPFLAGS_tools/ts-spool := $(if $(LIBPQ),-DTS_POSTGRESQL $(shell pkg-config --cflags libpq 2>/dev/null))
@@ -62,6 +62,14 @@ $(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(B)/$(1).a $(B)/common.a
 $(B)/tests/fuzz/$(1)/%: $(B)/tests/fuzz/$(1)/%.o $(FUZZ_MAIN) $(B)/$(1).a $(B)/common.a
 	$(LINK) $(FUZZ_LD) -o $$@ $$^ $(LIBS_$(1)) $(LIBS_common)
 endef
+# The jq profiles of ts-send travel inside it.
+PROFILES := $(sort $(wildcard tools/ts-send/profiles/*.jq))
+$(B)/tools/ts-send/profiles.c: $(PROFILES) tools/ts-send/embed Makefile
+	@mkdir -p $(@D)
+	tools/ts-send/embed $(PROFILES) >$@
+$(B)/tools/ts-send/profiles.o: $(B)/tools/ts-send/profiles.c
+	$(BUILD_C) -Itools/ts-send -c -o $@ $<
+$(B)/ts-send.a: $(B)/tools/ts-send/profiles.o
 # `make fuzz` builds the targets with libFuzzer; `make check` only replays their corpora.
 FUZZ_MAIN = $(if $(FUZZ),,$(B)/tests/support/fuzz_main.o)
 FUZZ_LD   = $(if $(FUZZ),-fsanitize=fuzzer,)

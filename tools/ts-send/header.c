@@ -84,6 +84,13 @@ int header_check(const char *field, struct fault *why)
     return 0;
 }
 
+bool header_fits(const char *field)
+{
+    size_t n = name_bytes(slice_of(field));
+
+    return n > 0 && !ours_to_write(field, n);
+}
+
 /* ---- sets ---- */
 
 static int add(
@@ -160,7 +167,7 @@ struct headers *headers_read(
     h->references = 1;
     for (unsigned i = 0; rc == 0 && i < source->opens; i++)
         rc = add(h, SLICE_NONE, slice_of(source->open[i]), false, why);
-    if (rc == 0 && !has_name(h, "content-type:"))
+    if (rc == 0 && source->content && !has_name(h, "content-type:"))
         rc = add(h, SLICE("Content-Type: "), slice_of(source->content), false, why);
     if (rc == 0 && !has_name(h, "user-agent:"))
         rc = add(h, SLICE("User-Agent: "), SLICE("ts-send/" TS_VERSION), false, why);

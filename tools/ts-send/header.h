@@ -18,13 +18,16 @@ struct header_source {
     const char *file[HEADERS_MAX]; /* of --header-file: secret_read names, one "Name: value" each */
     unsigned files;
     const char *token_file; /* bearer token, or NULL */
-    const char *content;    /* Content-Type, unless -H says another */
+    const char *content;    /* Content-Type, unless -H says another; NULL: none */
     bool gzip;
 };
 
 /* A field of -H: 0, or fault 64 when it is none, could start another line, is one that the sender
    writes itself, or is one that holds a secret. */
 int header_check(const char *field, struct fault *why);
+
+/* Whether a field of a profile may go into a request: its form, and none that the sender writes. */
+bool header_fits(const char *field);
 
 struct headers; /* counted references */
 

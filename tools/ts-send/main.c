@@ -6,6 +6,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "explain.h"
+#include "line.h"
 #include "msg.h"
 #include "option.h"
 #include "secret.h"
@@ -35,16 +37,27 @@ enum option {
     OPT_RETRY_FIRST,
     OPT_RETRY_MAX,
     OPT_ID,
+    OPT_SECRET,
+    OPT_LIST_PROFILES,
+    OPT_EXPLAIN,
+    OPT_REPLY,
+    OPT_NOW,
 };
 
 static const struct option_spec options[] = {
-    {'p', "profile", "NAME", "what the receiver is (plain)"},
+    {'p', "profile", "NAME", "what the receiver is (plain), or ./FILE.jq"},
+    {'o', "option", "KEY=VALUE", "an option of the profile"},
     {'H', "header", "FIELD", "one more header field, 'Name: value'; no secret here"},
     {'j', "connections", "N", "requests at the same time (4)"},
     {'b', "batch", "N", "arrays of up to N events (1: single events)"},
     {'n', "dry-run", NULL, "print the requests, send nothing"},
     {'v', "verbose", NULL, "say each request and what came of it"},
+    {OPT_LIST_PROFILES, "list-profiles", NULL, "the profiles and their options"},
+    {OPT_EXPLAIN, "explain", NULL, "print requests and verdicts, send nothing"},
+    {OPT_REPLY, "reply", "FILE", "with --explain: the next reply"},
+    {OPT_NOW, "now", "TIME", "with --explain: the time to go by"},
     {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token"},
+    {OPT_SECRET, "secret", "NAME=FILE", "a secret of the profile"},
     {OPT_HEADER_FILE, "header-file", "FILE", "a secret header field: 'Name: value'"},
     {OPT_RATE, "rate", "N/s", "at most N requests a second (/m, /h)"},
     {OPT_TIMEOUT, "timeout", "TIME", "longest request (30s)"},
@@ -69,7 +82,7 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "ts-send",
-    .synopsis = "[-j connections] [-b batch] [-H field] [option …] [URL]",
+    .synopsis = "[-p profile] [-j connections] [-b batch] [option …] [URL]",
     .summary = "Posts events from standard input to an HTTP receiver; prints a receipt for each.",
     .options = options,
     .more = "URL: " DEFAULT_URL " unless given.\n"
@@ -81,6 +94,9 @@ static const struct program program = {
 /* Numbers as the options give them; checked and converted once all are read. */
 struct settings {
     struct sender_config sender;
+    struct profile_settings given; /* to the profile */
+    struct explain_config explain;
+    bool list, explained;
     const char *profile, *rate, *id;
     long long connections, batch, timeout_ms, connect_timeout_ms, body_bytes, memory_bytes;
     long long answer_ms, give_up_ms, retry_first_ms, retry_last_ms;
@@ -101,6 +117,9 @@ static const struct {
     {'b', NUMBER, IN_SETTINGS(batch), 1, SENDER_BATCH_MAX},
     {'n', FLAG, IN_SETTINGS(sender.dry), 0, 0},
     {'v', FLAG, IN_SETTINGS(sender.verbose), 0, 0},
+    {OPT_LIST_PROFILES, FLAG, IN_SETTINGS(list), 0, 0},
+    {OPT_EXPLAIN, FLAG, IN_SETTINGS(explained), 0, 0},
+    {OPT_NOW, TEXT, IN_SETTINGS(explain.now), 0, 0},
     {OPT_TOKEN_FILE, TEXT, IN_SETTINGS(sender.headers.token_file), 0, 0},
     {OPT_RATE, TEXT, IN_SETTINGS(rate), 0, 0},
     {OPT_TIMEOUT, DURATION, IN_SETTINGS(timeout_ms), 0, 0},
@@ -146,6 +165,30 @@ static int set_header(struct settings *k, int code, const char *arg, struct faul
     return 0;
 }
 
+/* An option that may come several times. */
+static int set_more(struct settings *k, int code, const char *arg, struct fault *why)
+{
+    const struct {
+        int code;
+        const char **list;
+        unsigned *n, most;
+    } lists[] = {
+        {'o', k->given.option, &k->given.options, PROFILE_SETTINGS_MAX},
+        {OPT_SECRET, k->given.secret, &k->given.secrets, PROFILE_SETTINGS_MAX},
+        {OPT_REPLY, k->explain.reply, &k->explain.replies, EXPLAIN_REPLIES_MAX},
+    };
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (lists[i].code != code)
+            continue;
+        if (*lists[i].n == lists[i].most)
+            return fault_set(why, EX_USAGE, "--%s: more than %u", option_name(code), lists[i].most);
+        lists[i].list[(*lists[i].n)++] = arg;
+        return 0;
+    }
+    return set_header(k, code, arg, why);
+}
+
 static int set(struct settings *k, int code, const char *arg, struct fault *why)
 {
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
@@ -169,29 +212,7 @@ static int set(struct settings *k, int code, const char *arg, struct fault *why)
             return option_duration(name, arg, at, why);
         }
     }
-    return set_header(k, code, arg, why);
-}
-
-/* "10", "10/s", "600/m", "5000/h": requests. */
-static int parse_rate(const char *text, int64_t *between_us, struct fault *why)
-{
-    static const struct {
-        const char *unit;
-        int64_t us;
-    } units[] = {{"", 1000000}, {"/s", 1000000}, {"/m", 60000000}, {"/h", 3600000000}};
-    char *end;
-    long n;
-
-    *between_us = 0;
-    if (!text)
-        return 0;
-    n = strtol(text, &end, 10);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (end != text && n > 0 && n <= 1000000 && strcmp(end, units[i].unit) == 0) {
-            *between_us = units[i].us / n > 0 ? units[i].us / n : 1;
-            return 0;
-        }
-    return fault_set(why, EX_USAGE, "--rate %s: write it like 10/s, 600/m or 5000/h", text);
+    return set_more(k, code, arg, why);
 }
 
 /* The key of --key is a secret like any other; libcurl reads it itself. */
@@ -212,8 +233,6 @@ static int check_files(const struct transfer_config *t, struct fault *why)
 
 static int check_addresses(const struct transfer_config *t, struct fault *why)
 {
-    if (url_check("URL", t->url, why) < 0)
-        return -1;
     if (t->proxy && url_check("--proxy", t->proxy, why) < 0)
         return -1;
     if ((t->cacert || t->cert || t->key || t->insecure || t->http2) && !url_is_https(t->url))
@@ -222,30 +241,19 @@ static int check_addresses(const struct transfer_config *t, struct fault *why)
     return 0;
 }
 
-static int find_profile(struct settings *k, struct fault *why)
-{
-    struct buf names = {0};
-
-    k->sender.profile = profile_find(k->profile);
-    if (k->sender.profile)
-        return 0;
-    profile_names(&names);
-    fault_set(why, EX_USAGE, "--profile %s: no such profile; there are: %.*s", k->profile,
-        (int)names.len, names.data);
-    buf_free(&names);
-    return -1;
-}
-
 /* What was not said comes from the profile; then everything in the units of the sender. */
 static int complete(struct settings *k, struct fault *why)
 {
     struct sender_config *c = &k->sender;
     struct profile_defaults d;
 
-    if (find_profile(k, why) < 0)
+    k->given.token_file = c->headers.token_file;
+    k->given.url = c->transfer.url;
+    c->profile = profile_open(k->profile, &k->given, why);
+    if (!c->profile)
         return -1;
-    c->profile->defaults(&d);
-    if (k->batch > 1 && !d.arrays)
+    d = c->profile->defaults;
+    if (k->batch > 1 && d.arrays == ARRAYS_NONE)
         return fault_set(
             why, EX_USAGE, "--batch: the profile %s takes no arrays", c->profile->name);
     if (k->id && strcasecmp(k->id, "v5") != 0 && strcasecmp(k->id, "v8") != 0)
@@ -268,7 +276,12 @@ static int complete(struct settings *k, struct fault *why)
     c->transfer.timeout_ms = k->timeout_ms;
     c->transfer.connect_timeout_ms = k->connect_timeout_ms;
     c->transfer.reply_max = 1u << 20;
-    return parse_rate(k->rate, &c->rate_us, why);
+    c->rate_us = d.rate_us;
+    if (k->rate && !profile_rate(k->rate, &c->rate_us))
+        return fault_set(why, EX_USAGE, "--rate %s: write it like 10/s, 600/m or 5000/h", k->rate);
+    k->explain.batch = c->batch;
+    k->explain.id = c->id;
+    return 0;
 }
 
 /* 1: go on; 0: --help or --version was answered; -1: *why. */
@@ -286,10 +299,46 @@ static int read_options(struct settings *k, int argc, char **argv, struct fault 
         return fault_set(why, EX_USAGE, "one URL, not %d; try ts-send --help", argc - first);
     if (argc > first)
         k->sender.transfer.url = argv[first];
-    if (complete(k, why) < 0 || check_addresses(&k->sender.transfer, why) < 0 ||
-        check_files(&k->sender.transfer, why) < 0)
+    if (k->list)
+        return 1;
+    if (url_check("URL", k->sender.transfer.url, why) < 0 || complete(k, why) < 0 ||
+        check_addresses(&k->sender.transfer, why) < 0)
+        return -1;
+    if (!k->explained && check_files(&k->sender.transfer, why) < 0)
         return -1;
     return 1;
+}
+
+static int list_profiles(struct fault *why)
+{
+    struct line_writer out;
+    int rc;
+
+    line_writer_init(&out, STDOUT_FILENO, "standard output");
+    rc = profile_list(&out.buf, why);
+    if (rc == 0)
+        rc = line_close(&out, why);
+    line_writer_free(&out);
+    return rc;
+}
+
+static int run(struct settings *k, struct fault *why)
+{
+    int rc;
+
+    if (k->list)
+        return list_profiles(why);
+    if (k->explained) {
+        rc = explain(k->sender.profile, &k->explain, why);
+    } else if (k->sender.profile->scripted) {
+        rc = fault_set(why, EX_USAGE, "the profile %s: only with --explain in this version",
+            k->sender.profile->name);
+    } else {
+        stop_start();
+        rc = sender_run(&k->sender, why);
+    }
+    profile_close(k->sender.profile);
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -313,7 +362,6 @@ int main(int argc, char **argv)
     if (k.sender.transfer.insecure)
         msg_warn("--insecure: the receiver's certificate is NOT checked; anybody on the way can "
                  "read and take these events");
-    stop_start();
-    rc = sender_run(&k.sender, &why);
+    rc = run(&k, &why);
     return rc < 0 ? msg_fault(&why) : rc;
 }

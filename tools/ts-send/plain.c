@@ -3,17 +3,6 @@
 #include "profile.h"
 #include "request.h"
 
-static void plain_defaults(struct profile_defaults *d)
-{
-    *d = (struct profile_defaults){
-        .connections = 4,
-        .batch = 1,
-        .arrays = true,
-        .body_bytes = 1u << 20,
-        .content = "application/json",
-    };
-}
-
 static void plain_request(struct buf *out, const struct slice *events, size_t n, bool array)
 {
     if (array)
@@ -31,7 +20,12 @@ static struct verdict plain_verdict(const struct reply *reply, size_t n)
 const struct profile profile_plain = {
     .name = "plain",
     .title = "the event as one JSON object, or an array of them",
-    .defaults = plain_defaults,
+    .defaults = {.connections = 4,
+        .batch = 1,
+        .arrays = ARRAYS_ATOMIC,
+        .body_bytes = 1u << 20,
+        .late_s = -1,
+        .content = "application/json"},
     .event = request_event,
     .request = plain_request,
     .as_is = true,

@@ -19,6 +19,7 @@ void reply_reset(struct reply *r)
     r->status = 0;
     r->retry_after[0] = r->date[0] = r->location[0] = '\0';
     r->text_n = r->header_bytes = r->body_bytes = 0;
+    r->lines.len = r->body.len = 0;
 }
 
 /* The value of the field `name` on this line, copied to out of size n.  Too long counts as absent.
@@ -57,6 +58,7 @@ static void take_status(struct reply *r, struct slice line)
     if (!digits(&p, end, 3, 3, &status) || status < 100)
         return;
     r->status = status;
+    r->lines.len = 0;
     r->retry_after[0] = r->date[0] = r->location[0] = '\0';
 }
 
@@ -67,6 +69,10 @@ void reply_header(struct reply *r, struct slice line)
         line.n--;
     if (line.n == 0)
         return;
+    if (r->keep && memchr(line.p, ':', line.n)) {
+        buf_slice(&r->lines, line);
+        buf_char(&r->lines, '\n');
+    }
     switch (line.p[0] | 0x20) {
     case 'h':
         if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0)
@@ -91,6 +97,8 @@ void reply_body(struct reply *r, struct slice bytes)
     size_t room = sizeof r->text - r->text_n, n = bytes.n < room ? bytes.n : room;
 
     r->body_bytes += bytes.n;
+    if (r->keep)
+        buf_slice(&r->body, bytes);
     memcpy(r->text + r->text_n, bytes.p, n);
     r->text_n += n;
 }

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "slice.h"
+#include "buf.h"
 
 /* What became of the exchange itself, before any status counts. */
 enum net {
@@ -31,6 +31,11 @@ struct reply {
     char text[REPLY_TEXT_BYTES]; /* the body's first bytes, any bytes */
     size_t text_n;
     size_t header_bytes, body_bytes;
+
+    /* For a jq profile, which reads all of it: the header lines and the body, where keep says so.
+       Whoever gives out the reply bounds their sizes and frees them. */
+    bool keep;
+    struct buf lines, body;
 };
 
 void reply_reset(struct reply *r);

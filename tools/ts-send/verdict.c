@@ -46,6 +46,30 @@ struct verdict verdict_of(enum net net, int status)
         .act = ACT_RETRY, .cause = CAUSE_OUTAGE, .perhaps = true, .its_own = true};
 }
 
+static const char *const causes[] = {
+    [CAUSE_NONE] = "",
+    [CAUSE_BUSY] = "busy",
+    [CAUSE_OUTAGE] = "outage",
+    [CAUSE_AUTH] = "auth",
+    [CAUSE_ADDRESS] = "address",
+    [CAUSE_TIME] = "time",
+    [CAUSE_CONFIG] = "config",
+    [CAUSE_REFUSES] = "refuses",
+};
+
+const char *verdict_cause(enum cause cause)
+{
+    return causes[cause];
+}
+
+enum cause verdict_cause_of(const char *name)
+{
+    for (enum cause c = CAUSE_BUSY; c <= CAUSE_REFUSES; c++)
+        if (strcmp(causes[c], name) == 0)
+            return c;
+    return CAUSE_NONE;
+}
+
 const char *verdict_words(enum cause cause)
 {
     static const char *const words[] = {
@@ -54,6 +78,8 @@ const char *verdict_words(enum cause cause)
         [CAUSE_OUTAGE] = "it is not available",
         [CAUSE_AUTH] = "the credentials are refused",
         [CAUSE_ADDRESS] = "this is not the receiver's address",
+        [CAUSE_TIME] = "it keeps another time than it was sent",
+        [CAUSE_CONFIG] = "it must be set up first",
         [CAUSE_REFUSES] = "it refuses every event: wrong receiver, or wrong fields",
     };
 

@@ -15,6 +15,12 @@ enum act {
     ACT_REFUSED,   /* this event is refused for good; an array is split */
     ACT_RETRY,     /* try again later */
     ACT_STOP,      /* no event can get through now: the destination stops */
+    /* Only a jq profile says these. */
+    ACT_HELD,    /* the event is fine, the receiver's master data is not */
+    ACT_SKIPPED, /* not for this receiver, and no error */
+    ACT_SESSION, /* log in again, then the same once more */
+    ACT_SPLIT,   /* too many at once: the array is halved */
+    ACT_THEN,    /* ask for the next request */
 };
 
 /* Why a destination stops.  The order is that of seriousness: it decides the exit status. */
@@ -24,6 +30,8 @@ enum cause {
     CAUSE_OUTAGE,  /* not reachable, or failing in a row */
     CAUSE_AUTH,    /* it does not know us */
     CAUSE_ADDRESS, /* wrong URL or method, a redirect */
+    CAUSE_TIME,    /* it keeps another time than it was sent */
+    CAUSE_CONFIG,  /* it, or the profile's options, must be set up otherwise */
     CAUSE_REFUSES, /* it refuses every event */
 };
 
@@ -33,10 +41,19 @@ struct verdict {
     bool at_once;     /* it concerns every event, not this one */
     bool perhaps;     /* the event may have arrived all the same */
     bool its_own;     /* the event itself may be what the receiver stumbles over */
+
+    /* Of a jq profile; the texts live as long as its judgement. */
+    const char *reason;   /* in plain words; NULL: none */
+    const char *location; /* where the receiver keeps it; NULL: not said */
+    int64_t wait_ms;      /* before the next try; 0: not said */
 };
 
 /* status is 0 where no reply line came.  at_once and perhaps follow from the table too. */
 struct verdict verdict_of(enum net net, int status);
+
+/* "outage", "auth": as a jq profile says it; CAUSE_NONE where there is none of that name. */
+const char *verdict_cause(enum cause cause);
+enum cause verdict_cause_of(const char *name);
 
 /* "the credentials are refused" and the like, for people. */
 const char *verdict_words(enum cause cause);

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+# Stands before every profile: what a profile does not define, and helpers. jq 1.6 and later.
+
+# --- what a profile may define; each gets one object, see ts-send(1), PROFILES ---
+def about: {};
+def defaults: {};
+def login: null;
+def session: null;
+def request: error("the profile does not define it");
+def verdict: null;
+def check: null;
+def watermark: null;
+
+# --- not for profiles: they know what they are given, and nothing else ---
+def env: error("a profile has no environment");
+def input: error("a profile has no input");
+def inputs: input;
+def input_filename: null;
+def debug: .;
+def stderr: .;
+
+# --- for login, request, check ---
+def bearer: if .secret.token then {authorization: "Bearer \(.secret.token)"} else {} end;
+def basic($user; $password): {authorization: "Basic \("\($user):\($password)" | @base64)"};
+
+# --- of one event ---
+# what to write for "in", for "out", and where the direction is not known
+def direction($in; $out; $unknown):
+    if .direction == "in" then $in elif .direction == "out" then $out else $unknown end;
+# "2026-05-04 08:00:00" as "2026-05-04", "08:00:00", "08:00", "2026-05-04T08:00:00"
+def date_part: .[0:10];
+def time_part: .[11:19];
+def minute_part: .[11:16];
+def with_t: "\(.[0:10])T\(.[11:])";
+def has_time: .unix != null;
+
+# --- for verdict ---
+def ok: .status >= 200 and .status < 300;
+def text_has($words): .text | ascii_downcase | contains($words | ascii_downcase);
+def held($reason): {outcome: "held", reason: $reason};
+def rejected($reason): {outcome: "rejected", reason: $reason};
+def retry($cause; $reason): {outcome: "retry", cause: $cause, reason: $reason};
+def stop($cause; $reason): {outcome: "stop", cause: $cause, reason: $reason};
+# 2xx, but not the reply that was expected: it may have arrived, or a proxy has spoken
+def not_understood:
+    {outcome: "retry", cause: "outage", reason: "the reply is not what the receiver sends",
+     perhaps: true};
+
+# --- for request: what cannot be sent at all; each gives a verdict or null, joined by // ---
+# the person's number at the receiver: that of the roster, else that of the device
+def person: (.employee_id // .person_id // "") | tostring;
+def needs_passage: if (.kind // "granted") == "granted" then null
+    else {outcome: "skipped", reason: "no passage of a person"} end;
+def needs_time: if has_time then null else rejected("no usable time") end;
+def needs_offset: if .site_offset then null
+    else held("the zone is not known: say it in the site file, or -o zone") end;
+def needs_person: if person != "" then null
+    else held("no number of the person: give it in the roster") end;
+def needs_direction: if .direction == "in" or .direction == "out" then null
+    else held("in or out is not known: say it in the site file") end;
+# `split` for an array with such an event in it, the verdict for one alone, null when all are fit
+def unfit(f): [.events[] | f] as $faults
+    | if all($faults[]; . == null) then null
+      elif ($faults | length) > 1 then "split" else $faults[0] end;
+
+# --- for verdict: 2xx, but the body is not that of the receiver ---
+def is_page: .text | test("^\\s*<(!doctype|html|head|body|\\?xml)"; "i");
+def unreadable:
+    if .text | test("^\\s*$") then not_understood + {reason: "the reply is empty"}
+    elif is_page then
+        retry("outage"; "a web page came in place of an answer: a proxy, or a login page")
+    elif .body == null then not_understood + {reason: "the reply is cut off, or no JSON"}
+    else not_understood end;
+
+# What the table says; but a web page judges no event, and a conflict is a repeat only where the
+# receiver says so.
+def otherwise:
+    if is_page and (.plain.outcome == "rejected" or .plain.outcome == "duplicate") and .status != 413 then
+        retry("outage"; "a web page came in place of an answer: a proxy, or a login page")
+    elif .status == 409 then rejected("a conflict with what the receiver has")
+    else null end;
+
+# @uri leaves !'()* as they are in some versions; in a name that is compared they must not.
+def uri: tostring | @uri | gsub("!"; "%21") | gsub("'"; "%27") | gsub("\\("; "%28")
+    | gsub("\\)"; "%29") | gsub("[*]"; "%2A");

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libjq.  All functions of a program are compiled together, behind one dispatch on a number: its
+ * own library takes nearly all the time of jq_compile, and a call through the dispatch costs about
+ * a microsecond.
+ */
+#include "script.h"
+
+#include <assert.h>
+#include <jq.h>
+#include <jv.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "event.h"
+#include "json.h"
+
+static_assert(sizeof(jv) == sizeof(struct value), "a value is a jv");
+
+static jv in(struct value v)
+{
+    jv j;
+
+    memcpy(&j, &v, sizeof j);
+    return j;
+}
+
+static struct value out_of(jv j)
+{
+    struct value v;
+
+    memcpy(&v, &j, sizeof v);
+    return v;
+}
+
+/* ---- values ---- */
+
+struct value value_null(void)
+{
+    return out_of(jv_null());
+}
+
+struct value value_bool(bool b)
+{
+    return out_of(jv_bool(b));
+}
+
+struct value value_number(double n)
+{
+    return out_of(jv_number(n));
+}
+
+struct value value_string(struct slice text)
+{
+    return out_of(jv_string_sized(text.n > 0 ? text.p : "", (int)text.n));
+}
+
+struct value value_array(void)
+{
+    return out_of(jv_array());
+}
+
+struct value value_object(void)
+{
+    return out_of(jv_object());
+}
+
+struct value value_copy(struct value v)
+{
+    return out_of(jv_copy(in(v)));
+}
+
+void value_free(struct value v)
+{
+    jv_free(in(v));
+}
+
+void value_push(struct value *array, struct value v)
+{
+    *array = out_of(jv_array_append(in(*array), in(v)));
+}
+
+void value_set_slice(struct value *object, struct slice key, struct value v)
+{
+    *object = out_of(jv_object_set(in(*object), jv_string_sized(key.p, (int)key.n), in(v)));
+}
+
+void value_set(struct value *object, const char *key, struct value v)
+{
+    value_set_slice(object, slice_of(key), v);
+}
+
+enum value_kind value_kind(struct value v)
+{
+    static const enum value_kind kinds[] = {
+        [JV_KIND_INVALID] = VALUE_NULL,
+        [JV_KIND_NULL] = VALUE_NULL,
+        [JV_KIND_FALSE] = VALUE_FALSE,
+        [JV_KIND_TRUE] = VALUE_TRUE,
+        [JV_KIND_NUMBER] = VALUE_NUMBER,
+        [JV_KIND_STRING] = VALUE_STRING,
+        [JV_KIND_ARRAY] = VALUE_ARRAY,
+        [JV_KIND_OBJECT] = VALUE_OBJECT,
+    };
+
+    return kinds[jv_get_kind(in(v))];
+}
+
+unsigned value_count(struct value v)
+{
+    switch (value_kind(v)) {
+    case VALUE_ARRAY:
+        return (unsigned)jv_array_length(jv_copy(in(v)));
+    case VALUE_OBJECT:
+        return (unsigned)jv_object_length(jv_copy(in(v)));
+    default:
+        return 0;
+    }
+}
+
+static struct slice text_of(jv j)
+{
+    return (struct slice){jv_string_value(j), (size_t)jv_string_length_bytes(jv_copy(j))};
+}
+
+struct slice value_text(struct value v)
+{
+    return value_kind(v) == VALUE_STRING ? text_of(in(v)) : SLICE_NONE;
+}
+
+double value_double(struct value v)
+{
+    return value_kind(v) == VALUE_NUMBER ? jv_number_value(in(v)) : 0;
+}
+
+static jv valid(jv j)
+{
+    if (jv_is_valid(j))
+        return j;
+    jv_free(j);
+    return jv_null();
+}
+
+struct value value_get(struct value object, const char *key)
+{
+    if (value_kind(object) != VALUE_OBJECT)
+        return value_null();
+    return out_of(valid(jv_object_get(jv_copy(in(object)), jv_string(key))));
+}
+
+struct value value_at(struct value array, unsigned n)
+{
+    if (value_kind(array) != VALUE_ARRAY)
+        return value_null();
+    return out_of(valid(jv_array_get(jv_copy(in(array)), (int)n)));
+}
+
+bool value_next(struct value object, int *at, struct slice *key, struct value *v)
+{
+    jv o = in(object), name;
+    /* libjq's own iterators begin at 0; ours are one ahead, so that 0 is "before the first". */
+    int i = 0;
+
+    if (value_kind(object) == VALUE_OBJECT)
+        i = *at == 0 ? jv_object_iter(o) : jv_object_iter_next(o, *at - 1);
+    if (value_kind(object) != VALUE_OBJECT || !jv_object_iter_valid(o, i))
+        return false;
+    *at = i + 1;
+    name = jv_object_iter_key(o, i);
+    *key = text_of(name); /* the object keeps it alive */
+    jv_free(name);
+    *v = out_of(jv_object_iter_value(o, i));
+    return true;
+}
+
+bool value_same(struct value a, struct value b)
+{
+    return jv_equal(jv_copy(in(a)), jv_copy(in(b)));
+}
+
+/* ---- to JSON ---- */
+
+static void print_number(struct buf *out, double n)
+{
+    char text[40];
+
+    if (isnan(n)) {
+        buf_lit(out, "null");
+        return;
+    }
+    if (isinf(n))
+        n = n > 0 ? 1.7976931348623157e308 : -1.7976931348623157e308;
+    if (n > -1e17 && n < 1e17 && n == (double)(int64_t)n) {
+        json_int(out, (int64_t)n);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, n);
+        if (strtod(text, NULL) == n)
+            break;
+    }
+    buf_text(out, text);
+}
+
+static void print(struct buf *out, jv j);
+
+static void print_array(struct buf *out, jv j)
+{
+    int n = jv_array_length(jv_copy(j));
+
+    buf_char(out, '[');
+    for (int i = 0; i < n; i++) {
+        jv element = jv_array_get(jv_copy(j), i);
+
+        if (i > 0)
+            buf_char(out, ',');
+        print(out, element);
+        jv_free(element);
+    }
+    buf_char(out, ']');
+}
+
+static void print_object(struct buf *out, jv j)
+{
+    char gap = '{';
+
+    for (int i = jv_object_iter(j); jv_object_iter_valid(j, i); i = jv_object_iter_next(j, i)) {
+        jv key = jv_object_iter_key(j, i), value = jv_object_iter_value(j, i);
+
+        buf_char(out, gap);
+        gap = ',';
+        json_str(out, text_of(key));
+        buf_char(out, ':');
+        print(out, value);
+        jv_free(key);
+        jv_free(value);
+    }
+    if (gap == '{')
+        buf_char(out, gap);
+    buf_char(out, '}');
+}
+
+static void print(struct buf *out, jv j)
+{
+    switch (jv_get_kind(j)) {
+    case JV_KIND_FALSE:
+        buf_lit(out, "false");
+        break;
+    case JV_KIND_TRUE:
+        buf_lit(out, "true");
+        break;
+    case JV_KIND_NUMBER:
+        print_number(out, jv_number_value(j));
+        break;
+    case JV_KIND_STRING:
+        json_str(out, text_of(j));
+        break;
+    case JV_KIND_ARRAY:
+        print_array(out, j);
+        break;
+    case JV_KIND_OBJECT:
+        print_object(out, j);
+        break;
+    default:
+        buf_lit(out, "null");
+        break;
+    }
+}
+
+void value_print(struct buf *out, struct value v)
+{
+    print(out, in(v));
+}
+
+/* ---- from JSON ---- */
+
+/* The names of an event's fields, made and hashed once. */
+static jv key_of(struct slice name)
+{
+    static jv keys[EVENT_FIELDS];
+    static bool made;
+    enum event_field f = event_field_of(name);
+
+    if (f == EVENT_FIELDS)
+        return jv_string_sized(name.p, (int)name.n);
+    if (!made) {
+        for (unsigned i = 0; i < EVENT_FIELDS; i++)
+            keys[i] = jv_string(event_key((enum event_field)i));
+        made = true;
+    }
+    return jv_copy(keys[f]);
+}
+
+static jv number_of(yyjson_val *json)
+{
+    static const uint64_t exact = 1ull << 53;
+    char text[24];
+    int64_t i;
+
+    if (yyjson_is_real(json))
+        return jv_number(yyjson_get_real(json));
+    if (yyjson_is_uint(json)) {
+        uint64_t u = yyjson_get_uint(json);
+
+        if (u <= exact)
+            return jv_number((double)u);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)u);
+        return jv_string(text);
+    }
+    i = yyjson_get_sint(json);
+    if (i >= -(int64_t)exact)
+        return jv_number((double)i);
+    snprintf(text, sizeof text, "%lld", (long long)i);
+    return jv_string(text);
+}
+
+static jv convert(yyjson_val *json, unsigned depth);
+
+static jv array_of(yyjson_val *json, unsigned depth)
+{
+    jv j = jv_array_sized((int)yyjson_arr_size(json));
+    yyjson_val *element;
+    size_t i, n;
+
+    yyjson_arr_foreach(json, i, n, element)
+    {
+        j = jv_array_append(j, convert(element, depth));
+    }
+    return j;
+}
+
+static jv object_of(yyjson_val *json, unsigned depth)
+{
+    jv j;
+    yyjson_val *key, *value;
+    size_t i, n;
+
+    if (yyjson_obj_size(json) > VALUE_MEMBERS_MAX)
+        return jv_null();
+    j = jv_object();
+    yyjson_obj_foreach(json, i, n, key, value)
+    {
+        j = jv_object_set(j, key_of((struct slice){yyjson_get_str(key), yyjson_get_len(key)}),
+            convert(value, depth));
+    }
+    return j;
+}
+
+static jv convert(yyjson_val *json, unsigned depth)
+{
+    switch (yyjson_get_type(json)) {
+    case YYJSON_TYPE_BOOL:
+        return jv_bool(yyjson_get_bool(json));
+    case YYJSON_TYPE_NUM:
+        return number_of(json);
+    case YYJSON_TYPE_RAW:
+        return jv_string_sized(yyjson_get_raw(json), (int)yyjson_get_len(json));
+    case YYJSON_TYPE_STR:
+        return jv_string_sized(yyjson_get_str(json), (int)yyjson_get_len(json));
+    case YYJSON_TYPE_ARR:
+        return depth < VALUE_DEPTH_MAX ? array_of(json, depth + 1) : jv_null();
+    case YYJSON_TYPE_OBJ:
+        return depth < VALUE_DEPTH_MAX ? object_of(json, depth + 1) : jv_null();
+    default:
+        return jv_null();
+    }
+}
+
+struct value value_of_json(yyjson_val *json)
+{
+    return out_of(convert(json, 0));
+}
+
+bool value_parse(struct slice text, struct value *v)
+{
+    yyjson_doc *doc =
+        yyjson_read_opts((char *)(uintptr_t)text.p, text.n, YYJSON_READ_BIGNUM_AS_RAW, NULL, NULL);
+
+    *v = value_null();
+    if (!doc)
+        return false;
+    *v = value_of_json(yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    return true;
+}
+
+/* ---- programs ---- */
+
+struct script {
+    jq_state *jq;
+    char *name;
+    int prelude_lines;
+    char said[200]; /* the first message of a compilation */
+};
+
+const char *const script_names[SCRIPT_FUNCTIONS] = {
+    [SCRIPT_ABOUT] = "about",
+    [SCRIPT_DEFAULTS] = "defaults",
+    [SCRIPT_LOGIN] = "login",
+    [SCRIPT_SESSION] = "session",
+    [SCRIPT_REQUEST] = "request",
+    [SCRIPT_VERDICT] = "verdict",
+    [SCRIPT_CHECK] = "check",
+    [SCRIPT_WATERMARK] = "watermark",
+};
+
+/* What libjq would print on standard error. */
+static void on_message(void *arg, jv message)
+{
+    struct script *s = arg;
+
+    if (jv_get_kind(message) != JV_KIND_STRING)
+        message = jv_dump_string(message, 0);
+    if (!s->said[0])
+        snprintf(s->said, sizeof s->said, "%s", jv_string_value(message));
+    jv_free(message);
+}
+
+/* libjq counts lines from the start of the prelude: those of the program are wanted. */
+static void name_compile_error(const struct script *s, struct fault *why)
+{
+    const char *text = s->said, *at = strstr(text, ", line "), *end;
+    int line;
+
+    if (strncmp(text, "jq: error: ", 11) == 0)
+        text += 11;
+    line = at ? atoi(at + 7) - s->prelude_lines : 0;
+    if (line > 0) {
+        end = strstr(text, " (Unix shell quoting issues?)");
+        end = end && end < at ? end : at;
+        end = strstr(text, " at <top-level>") && strstr(text, " at <top-level>") < end
+                  ? strstr(text, " at <top-level>")
+                  : end;
+        fault_set(
+            why, EX_CONFIG, "profile %s, line %d: %.*s", s->name, line, (int)(end - text), text);
+    } else {
+        fault_set(why, EX_CONFIG, "profile %s: %.*s", s->name, (int)strcspn(text, "\n"), text);
+    }
+}
+
+static void join_program(
+    struct buf *text, struct script *s, struct slice prelude, struct slice program)
+{
+    buf_slice(text, prelude);
+    buf_char(text, '\n');
+    for (size_t i = 0; i < text->len; i++)
+        s->prelude_lines += text->data[i] == '\n';
+    buf_slice(text, program);
+    buf_lit(text, "\n.[0] as $f | .[1] | ");
+    /* The two that are called for every request stand first. */
+    buf_printf(text, "if $f == %d then request elif $f == %d then verdict", SCRIPT_REQUEST,
+        SCRIPT_VERDICT);
+    for (int f = 0; f < SCRIPT_FUNCTIONS; f++)
+        buf_printf(text, " elif $f == %d then %s", f, script_names[f]);
+    buf_text(text, " else null end");
+    buf_char(text, '\0');
+}
+
+struct script *script_new(
+    const char *name, struct slice prelude, struct slice program, struct fault *why)
+{
+    struct script *s = mem_alloc(sizeof *s);
+    struct buf text = {0};
+    char *home = getenv("HOME");
+    bool fine;
+
+    memset(s, 0, sizeof *s);
+    s->name = mem_text(slice_of(name));
+    s->jq = jq_init();
+    if (!s->jq)
+        abort(); /* only for want of memory */
+    jq_set_error_cb(s->jq, on_message, s);
+    join_program(&text, s, prelude, program);
+    /* libjq would put the user's ~/.jq before every program. */
+    home = home ? mem_text(slice_of(home)) : NULL;
+    unsetenv("HOME");
+    fine = memchr(text.data, '\0', text.len - 1) == NULL && jq_compile(s->jq, text.data);
+    if (home)
+        setenv("HOME", home, 1);
+    free(home);
+    buf_free(&text);
+    if (fine)
+        return s;
+    name_compile_error(s, why);
+    script_free(s);
+    return NULL;
+}
+
+void script_free(struct script *s)
+{
+    if (!s)
+        return;
+    jq_teardown(&s->jq);
+    free(s->name);
+    free(s);
+}
+
+/* Takes the invalid value that stands for the error. */
+static int call_failed(const struct script *s, enum script_function f, jv error, struct fault *why)
+{
+    jv message = jv_invalid_get_msg(error);
+
+    if (jv_get_kind(message) != JV_KIND_STRING)
+        message = jv_dump_string(message, 0);
+    fault_set(why, EX_CONFIG, "profile %s: %s: %.200s", s->name, script_names[f],
+        jv_string_value(message));
+    jv_free(message);
+    return -1;
+}
+
+int script_call(struct script *s, enum script_function f, struct value input, struct value *out,
+    struct fault *why)
+{
+    jv both = jv_array_append(jv_array_append(jv_array(), jv_number(f)), in(input)), got;
+    int rc = 0;
+
+    jq_start(s->jq, both, 0);
+    got = jq_next(s->jq);
+    *out = value_null();
+    if (jv_is_valid(got)) {
+        *out = out_of(got);
+    } else if (jv_invalid_has_msg(jv_copy(got))) {
+        rc = call_failed(s, f, got, why);
+    } else {
+        jv_free(got);
+        if (jq_halted(s->jq))
+            rc = fault_set(why, EX_CONFIG, "profile %s: %s: halt", s->name, script_names[f]);
+    }
+    /* Further outputs are not wanted: let go of what they hold. */
+    jq_start(s->jq, jv_null(), 0);
+    return rc;
+}
