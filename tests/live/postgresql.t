@@ -279,24 +279,28 @@ is "$(sql two 'SELECT count(*) FROM spool_open')" 0 "nothing is left behind"
 # --- a drain that slept through its lease settles nothing that another one has
 
 store asleep 6
-events 1 40 40 | ts-spool put "$store" >/dev/null
-spawn setsid ts-spool drain -F -w 10 --into "$receiver asleep.ledger 0 300" "$store"
+events 1 10 10 | ts-spool put "$store" >/dev/null
+cat >reject.pl <<'END'
+$| = 1;
+while (<STDIN>) {
+    sleep 1 unless $slept++;
+    print qq({"ack":"$1","outcome":"rejected"}\n) if /"ack":"([^"]*)"/;
+}
+END
+spawn setsid ts-spool drain -F --into "perl reject.pl" "$store" 2>/dev/null
 sleeper=$spawned
 wait_for 10 rows_are asleep 10 "spool_open WHERE lease IS NOT NULL"
 kill -STOP "-$sleeper"
-spawn ts-spool drain -F --into "$receiver asleep.ledger" "$store"
+spawn ts-spool drain -F --into "$receiver asleep.ledger 0 400" "$store"
 other=$spawned
-wait_for 25 number_is "$store" delivered 40
+wait_for 25 test -s asleep.ledger
 ok $? "its events come back when the lease is over"
-settled=$(number "$store" delivered)
 kill -CONT "-$sleeper"
-wait_for 20 rows_are asleep 2 "spool_lease"
+wait_for 20 rows_are asleep 2 spool_lease
 ok $? "it takes a new lease"
-events 41 50 10 | ts-spool put "$store" >/dev/null
 wait_for 20 number_is "$store" waiting 0
-is "$settled $(number "$store" delivered)" "40 50" "what it says of the others counts for nothing"
-is "$(distinct asleep.ledger) $(awk 'seen[$3]++ && $4 == 0' asleep.ledger | wc -l | sed 's/^[0-9]$/few/; s/^10$/few/')" "50 few" \
-    "nothing is lost, and only what it still had in hand came late"
+is "$(number "$store" delivered) $(number "$store" dead)" "10 0" "what it says of them counts for nothing"
+is "$(distinct asleep.ledger) $(grep -c ' 1$' asleep.ledger)" "10 10" "all came back, marked as ambiguous"
 kill -TERM "-$sleeper" "$other"
 wait "$sleeper" "$other"
 
@@ -322,7 +326,7 @@ is "$? $(grep -c '"stored"' put.out)" "0 $n" "put outlives an administrator's sh
 wait "$spawned"
 is "$(number "$store" stored) $(number "$store" waiting)" "$n $n" "and everything is there once"
 
-python3 "$ROOT/tests/support/cutter.py" "$pg_port" 29 >cutter.out &
+python3 "$ROOT/tests/support/cutter.py" "$pg_port" 25 >cutter.out &
 cutter=$!
 tap_pids+=("$cutter")
 wait_for 10 grep -q listening cutter.out
@@ -344,10 +348,11 @@ END
 timeout 60 python3 batches.py "$through" >put.out 2>err
 is "$? $(grep -c '"stored"' put.out)" "0 3000" "put whose replies get lost says stored, not duplicate"
 is "$(number "$store" stored)" 3000 "and stored each once"
-timeout 60 ts-spool drain --into "$receiver cut.ledger 40" "$through" 2>err
+timeout 60 ts-spool drain -w 100 --into "$receiver cut.ledger 40" "$through" 2>err
 wait_for 20 ts-spool drain --into "$receiver cut.ledger" "$through"
 is "$(number "$store" delivered) $(distinct cut.ledger)" "3000 3000" "a drain whose replies get lost delivers all"
 is "$(disordered cut.ledger) $(doubled cut.ledger)" "0 0" "in order, and each once"
+is "$(awk '$4 == 1' cut.ledger | wc -l)" 0 "what was not handed out for certain is not called ambiguous"
 kill -TERM "$cutter"
 wait "$cutter"
 like "$(tail -1 cutter.out)" "lost [1-9]" "replies were lost: $(tail -1 cutter.out)"

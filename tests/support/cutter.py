@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """A TCP proxy that loses replies: cutter.py TARGET_PORT EVERY
 
-Prints `listening PORT`. Every EVERYth reply that comes after the first ten of a connection is
-swallowed, and both sides are closed: the server has done what it was asked, the client cannot know.
-On SIGTERM it prints how many replies it lost.
+Prints `listening PORT`. Of the replies that come after the first ten of a connection one in EVERY,
+by dice, is swallowed, and both sides are closed: the server has done what it was asked, the client
+cannot know. On SIGTERM it prints how many replies it lost.
 """
+import random
 import select
 import signal
 import socket
@@ -14,15 +15,15 @@ import threading
 
 target, every = int(sys.argv[1]), int(sys.argv[2])
 lock = threading.Lock()
-replies = lost = 0
+dice = random.Random(7)
+lost = 0
 
 
 def lose():
     """Whether this reply is one of those that get lost."""
-    global replies, lost
+    global lost
     with lock:
-        replies += 1
-        if replies % every:
+        if dice.randrange(every):
             return False
         lost += 1
         return True
