@@ -139,13 +139,19 @@ static bool is_reading(const struct conn *c)
     return c->phase <= PHASE_BODY || c->phase == PHASE_LINGER;
 }
 
-/* One that reads while others hold too much waits, but for the oldest body. */
+/* Who is read also when too much is held: the oldest body, unless a whole one is on its way and
+   will make room. */
+static struct conn *privileged(const struct http *h)
+{
+    return h->phase[PHASE_FEED].first ? NULL : h->phase[PHASE_BODY].first;
+}
+
+/* One that reads while others hold too much waits. */
 static bool must_starve(const struct conn *c)
 {
     const struct http *h = c->http;
 
-    return h->held_bytes > HTTP_HELD_BYTES && c->phase != PHASE_LINGER &&
-           c != h->phase[PHASE_BODY].first;
+    return h->held_bytes > HTTP_HELD_BYTES && c->phase != PHASE_LINGER && c != privileged(h);
 }
 
 static void look_at(struct conn *c)
@@ -177,10 +183,9 @@ static void look_at(struct conn *c)
 static void feed_starved(struct http *h)
 {
     struct phase_list all = h->starved;
-    struct conn *next;
+    struct conn *next, *first = privileged(h);
 
-    if (!all.first || (h->held_bytes > HTTP_HELD_BYTES &&
-                          (!h->phase[PHASE_BODY].first || !h->phase[PHASE_BODY].first->starved)))
+    if (!all.first || (h->held_bytes > HTTP_HELD_BYTES && (!first || !first->starved)))
         return;
     h->starved = (struct phase_list){0};
     for (struct conn *c = all.first; c; c = next) {
@@ -277,6 +282,23 @@ static bool feed_all(struct http *h)
 
 /* ---- time ---- */
 
+/* The store takes nothing: those who wait for room would only hear the same later. */
+static void refuse_starved(struct http *h)
+{
+    struct phase_list all = h->starved;
+    struct conn *next;
+
+    h->starved = (struct phase_list){0};
+    for (struct conn *c = all.first; c; c = next) {
+        next = c->next_ready;
+        if (c->phase == PHASE_BODY) {
+            c->close = true;
+            http_refuse(c, 503, NULL);
+        }
+        add_ready(&h->ready, c);
+    }
+}
+
 static void expire(struct conn *c)
 {
     switch (c->phase) {
@@ -289,6 +311,7 @@ static void expire(struct conn *c)
     case PHASE_FEED:
     case PHASE_WAIT:
         http_refuse(c, 503, NULL);
+        refuse_starved(c->http);
         break;
     default:
         c->gone = true;

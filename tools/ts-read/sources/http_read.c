@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bytes of a peer to a request.  What is read of all peers together has a limit: above it only the
- * peer whose body is the oldest is read on; the others' bytes stay in the kernel, which slows them
- * down, until bodies have gone their way or their time is over.
+ * peer whose body is the oldest is read on, and that only while no whole body waits to be fed; the
+ * others' bytes stay in the kernel, which slows them down, until bodies have gone their way or
+ * their time is over.
  */
 #include <errno.h>
 #include <stdio.h>
