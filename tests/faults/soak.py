@@ -294,7 +294,10 @@ class Soak:
         if pid is None:
             return
         self.did["stop " + name] += 1
-        os.kill(pid, signal.SIGSTOP)
+        try:
+            os.kill(pid, signal.SIGSTOP)
+        except ProcessLookupError:
+            return
 
         def go_on():
             try:
