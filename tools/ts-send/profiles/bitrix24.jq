@@ -47,7 +47,7 @@ def request:
     | unfit(needs_passage // needs_time // needs_offset // needs_person // needs_number // needs_direction // needs_today($now))
     // (.option as $o | .events[0] as $e | ($e | person | tonumber) as $user
     | if .memo == null and $e.ambiguous then
-        {method: "POST", path: method("timeman.status"), json: {USER_ID: $user}, idempotency: false}
+        {method: "POST", path: method("timeman.status"), json: {USER_ID: $user}, safe: true}
       else {
         method: "POST",
         path: method(if $e.direction == "in" then "timeman.open" else "timeman.close" end),
@@ -58,7 +58,7 @@ def request:
         } + (if $o.lat and $o.lon then {LAT: number($o.lat), LON: number($o.lon)} else {} end))
     } end);
 
-def check: {method: "POST", path: method("timeman.status"), json: {}, idempotency: false};
+def check: {method: "POST", path: method("timeman.status"), json: {}, safe: true};
 
 # Looked first: did the earlier try arrive?
 def looked($e):

@@ -42,10 +42,11 @@ def field: explode
 def structured($o): attributes($o) + {data: data};
 
 def binary($o): .events[0] | attributes($o) as $a | {
-    content_type: $a.datacontenttype, text: (data | tojson),
-    headers: ($a | del(.datacontenttype)
-        | with_entries({key: "ce-\(.key)", value: (.value | field)}))
+    json: data,
+    headers: ({"content-type": $a.datacontenttype} + ($a | del(.datacontenttype)
+        | with_entries({key: "ce-\(.key)", value: (.value | field)})))
 };
+def media($type): {headers: {"content-type": "application/\($type)+json; charset=utf-8"}};
 
 def needs_id: if .key then null else rejected("no event_id") end;
 
@@ -54,12 +55,10 @@ def request:
     | if $o.mode != "batch" and (.events | length) > 1 then "split"
       else unfit(needs_id) // (
         if $o.mode == "batch" then
-            {content_type: "application/cloudevents-batch+json; charset=utf-8",
-             text: ([.events[] | structured($o)] | tojson)}
+            {json: [.events[] | structured($o)]} + media("cloudevents-batch")
         elif $o.mode == "binary" then binary($o)
         else
-            {content_type: "application/cloudevents+json; charset=utf-8",
-             text: (.events[0] | structured($o) | tojson)}
+            {json: (.events[0] | structured($o))} + media("cloudevents")
         end
         | {method: "POST", path: ""} + . + {headers: ($bearer + .headers)})
       end;

@@ -24,7 +24,7 @@ def needs_fresh($now; $late): if $now - .unix <= $late then null
 
 # The person's newest timesheet.
 def look($who): {
-    method: "POST", path: "/api/v1/resource/Timesheet/QUERY", headers: bearer, idempotency: false,
+    method: "POST", path: "/api/v1/resource/Timesheet/QUERY", headers: bearer, safe: true,
     json: {search: {s1: {field: "Employee", type: "eq", data: $who}}, sort: {Id: "desc"}, max: 1}
 };
 
@@ -38,7 +38,7 @@ def request:
     else {method: "POST", path: "/api/v1/supervise/timesheet/start", headers: bearer,
         json: {intEmployeeId: $who, intOpunitId: (.option.unit | tonumber)}} end);
 
-def check: {method: "GET", path: "/api/v1/me", headers: bearer, idempotency: false};
+def check: {method: "GET", path: "/api/v1/me", headers: bearer};
 
 # Its newest timesheet: open, or ended; an earlier try of ours may have done it.
 def looked($e):

@@ -34,7 +34,7 @@ def request:
 
 def not_taken:
     if (.events | length) > 1 then
-        if .option.partial == "rejected" then rejected("Keka took not all of the array") else "split" end
+        if .option.partial == "rejected" then [.events[] | rejected("Keka took not all of the array")] else "split" end
     else {outcome: (if .option.refused == "held" then "held" else "rejected" end), reason: "Keka did not take it, and does not say why"} end;
 
 def verdict:

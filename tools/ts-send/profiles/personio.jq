@@ -6,25 +6,25 @@
 def about: {
     title: "Personio, attendances",
     url: "https://developer.personio.de/reference/post_company-attendances",
-    notes: "URL: https://api.personio.de. Credentials: --token-file, or --secret client_id=FILE and --secret client_secret=FILE to log in. Times are the wall clock of the site, cut to the minute: two passages of a person in one minute become one. A night shift is closed where the record began the day before. Personio takes 100 records at most, users report fewer: -b says how many; an array with an OUT in it is sent one by one."
+    notes: "URL: https://api.personio.de. Credentials: --token-file, or -o client_id=ID and --secret client_secret=FILE to log in. Times are the wall clock of the site, cut to the minute: two passages of a person in one minute become one. A night shift is closed where the record began the day before. Personio takes 100 records at most, users report fewer: -b says how many; an array with an OUT in it is sent one by one."
 };
 
 def defaults: {
     batch: 1, connections: 2, arrays: "items",
     options: {
+        client_id: {help: "to log in, with the secret client_secret"},
         approval: {default: "skip", help: "skip, or ask: records wait for approval"},
         zone: {help: "zone of the site, Area/City (the device's own wall clock)"}
     },
     secrets: {
         token: {help: "bearer token"},
-        client_id: {help: "to log in"},
         client_secret: {help: "to log in"}
     }
 };
 
 def authorization: {authorization: "Bearer \(.session.token? // .secret.token // "")"};
-def login: if .secret.client_secret then
-    {method: "POST", path: "/v1/auth", idempotency: false, json: {client_id: .secret.client_id, client_secret: .secret.client_secret}}
+def login: if .option.client_id then
+    {method: "POST", path: "/v1/auth", safe: true, json: {client_id: .option.client_id, client_secret: .secret.client_secret}}
     else null end;
 def session: if ok and (.body.data.token? | type) == "string" then {token: .body.data.token}
     elif .status == 401 or .status == 403 or .status == 400 or (.body.success? == false) then
@@ -41,7 +41,7 @@ def day_before: . + "T00:00:00Z" | fromdateiso8601 - 86400 | todate | .[0:10];
 # The records of the persons of $events around their days.
 def look($events; $back):
     ([$events[] | date] | [min, max]) as $days
-    | {method: "GET", headers: authorization, idempotency: false,
+    | {method: "GET", headers: authorization,
        path: ("/v1/company/attendances?start_date=" + (if $back then $days[0] | day_before else $days[0] end)
         + "&end_date=" + $days[1] + "&includePending=true&limit=200&offset=0"
         + ([$events[] | person] | unique | map("&employees%5B%5D=" + .) | add))};
@@ -104,7 +104,7 @@ def created:
     else unreadable end;
 
 def verdict:
-    if .status == 401 and .session then "session"
+    if .status == 401 and .option.client_id then "session"
     elif (.body | type) != "object" then (if ok then unreadable else null end)
     elif .status == 401 or .status == 403 or .status == 429 or .status >= 500 then null
     elif .events == [] then (if ok then null else stop("auth"; "Personio does not let attendances be read") end)

@@ -58,10 +58,8 @@ def needs_person: if person != "" then null
     else held("no number of the person: give it in the roster") end;
 def needs_direction: if .direction == "in" or .direction == "out" then null
     else held("in or out is not known: say it in the site file") end;
-# `split` for an array with such an event in it, the verdict for one alone, null when all are fit
-def unfit(f): [.events[] | f] as $faults
-    | if all($faults[]; . == null) then null
-      elif ($faults | length) > 1 then "split" else $faults[0] end;
+# a verdict for each event with such a fault, null when all are fit
+def unfit(f): [.events[] | f] | if all(.[]; . == null) then null else . end;
 
 # --- for verdict: 2xx, but the body is not that of the receiver ---
 def is_page: .text | test("^\\s*<(!doctype|html|head|body|\\?xml)"; "i");
