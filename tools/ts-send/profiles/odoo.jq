@@ -44,7 +44,7 @@ def od_rpc: .option.api == "jsonrpc";
 def od_call($model; $method; $ids; $args; $order):
     if od_rpc then
         (.session.uid) as $uid | .option.db as $db | .secret.token as $key | {
-            method: "POST", path: "/jsonrpc", headers: {"Accept": "application/json"}, idempotency: false,
+            method: "POST", path: "/jsonrpc", headers: {"Accept": "application/json"}, idempotency: false, safe: ($method == "search_read"),
             json: {jsonrpc: "2.0", method: "call", id: 1, params: {service: "object", method: "execute_kw", args: [
                 $db, $uid, $key, $model, $method,
                 ((if $ids == null then [] else [$ids] end) + [$order[] as $k | $args[$k]]),
@@ -52,7 +52,7 @@ def od_call($model; $method; $ids; $args; $order):
         }
     else
         {
-            method: "POST", path: "/json/2/\($model)/\($method)", idempotency: false,
+            method: "POST", path: "/json/2/\($model)/\($method)", idempotency: false, safe: ($method == "search_read"),
             headers: ({"Authorization": ("bearer " + (.secret.token // "")), "Accept": "application/json"}
                 + (if .option.db then {"X-Odoo-Database": .option.db} else {} end)),
             json: ($args + (if $ids == null then {} else {ids: $ids} end) + {context: {lang: "en_US"}})
@@ -60,7 +60,7 @@ def od_call($model; $method; $ids; $args; $order):
     end;
 
 def od_login: {
-    method: "POST", path: "/jsonrpc", headers: {"Accept": "application/json"}, idempotency: false,
+    method: "POST", path: "/jsonrpc", headers: {"Accept": "application/json"}, idempotency: false, safe: true,
     json: {jsonrpc: "2.0", method: "call", id: 1, params: {service: "common", method: "authenticate",
         args: [.option.db, .option.user, .secret.token, {}]}}
 };
@@ -86,12 +86,20 @@ def od_write($out): .memo.record as $record
     | (if .option.mode then {out_mode: .option.mode} else {} end) as $mode
     | od_call("hr.attendance"; "write"; [$record]; {vals: ({check_out: $out} + $mode)}; ["vals"]);
 
+# What stands in the way of a record that was refused.
+def od_overlap: .events[0].utc as $at | .memo as $memo
+    | (if $memo.began == null then [["check_in", "<=", $at], ["check_out", ">", $at]]
+       else [["check_in", ">", $memo.began], ["check_in", "<", $at]] end) as $where
+    | od_call("hr.attendance"; "search_read"; null;
+        {domain: ([["employee_id", "=", $memo.employee]] + $where), fields: ["check_in"], limit: 1}; ["domain"]);
+
 def request:
     if .memo != null then
         if .memo.step == "look" then od_look(.memo.employee)
         elif .memo.step == "create" then od_create
         elif .memo.step == "write" then od_write(.events[0].utc)
         elif .memo.step == "close" then od_write(.memo.began)
+        elif .memo.step == "overlap" then od_overlap
         else od_employee end
     elif (.events[0].kind // "granted") != "granted" then {outcome: "skipped", reason: "not a passage"}
     elif .events[0].utc == null then rejected("the event has no usable time")
@@ -146,15 +154,25 @@ def od_found($in): $in.events[0] as $e | ($e | od_direction) as $way | $e.utc as
               elif $in.option.open == "close" then {then: {step: "close", record: $open.id, began: $open.check_in, employee: $employee}}
               elif $in.option.open == "reject" then rejected("the receiver has this employee as present already")
               else held("the record before is still open at the receiver: its OUT is missing") end
-          elif $open != null and $open.check_in <= $at then {then: {step: "write", record: $open.id, employee: $employee}}
+          elif $open != null and $open.check_in <= $at then {then: {step: "write", record: $open.id, began: $open.check_in, employee: $employee}}
           elif $in.option.no_open == "hold" then held("the receiver has no open record that this OUT could close")
           else rejected("the receiver has no open record that this OUT could close") end
       end;
 
-# A write that was refused: is it the employee, or something else?
+# A write that was refused: does the employee exist, and is another record in the way?
 def od_refused($in): $in.memo as $memo
-    | if $memo.step == "create" and ($in.option.field // "id") == "id" then {then: {step: "employee", after: true}}
-      else held("the receiver refuses the record: it overlaps with another one, or was changed meanwhile") end;
+    | if $memo.step == "create" and ($in.option.field // "id") == "id" then {then: {step: "employee", employee: $memo.employee}}
+      elif $memo.step == "create" then {then: {step: "overlap", employee: $memo.employee}}
+      elif $memo.step == "write" then {then: {step: "overlap", employee: $memo.employee, began: $memo.began}}
+      else held("the receiver refuses the record, its text is not known here") end;
+
+def od_why($in): $in.memo as $memo | .value as $rows
+    | if ($rows | type) != "array" then od_no_list
+      elif $memo.step == "overlap" then
+          (if $rows == [] then held("the receiver refuses the record, its text is not known here")
+           else rejected("the record would overlap with another one of the receiver") end)
+      elif $rows == [] then held("the receiver has no such employee")
+      else {then: {step: "overlap", employee: $memo.employee}} end;
 
 def od_error($in): od_class as $class | $in.memo as $memo
     | if $class == "busy" then retry("busy"; "the receiver's record is locked")
@@ -181,10 +199,7 @@ def od_done($in): $in.memo as $memo
 
 def od_value($in): $in.memo as $memo
     | if ($in.events | length) == 0 then (if (.value | type) == "array" then "delivered" else od_no_list end)
-      elif $memo.after == true then
-          (if .value == [] then held("the receiver has no such employee")
-           elif (.value | type) == "array" then held("the receiver refuses the record: it overlaps with another one, or was changed meanwhile")
-           else od_no_list end)
+      elif $memo.step == "employee" or $memo.step == "overlap" then od_why($in)
       elif $memo.step == "create" or $memo.step == "write" or $memo.step == "close" then od_done($in)
       elif $memo == null and ($in.option.field // "id") != "id" then od_found_employee
       else od_found($in) end;

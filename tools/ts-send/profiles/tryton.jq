@@ -41,14 +41,14 @@ def ty_company: (.option.company // "1") | ty_id;
 
 def ty_call($method; $params): ty_company as $company
     | {
-        method: "POST", path: "/", idempotency: false,
+        method: "POST", path: "/", idempotency: false, safe: ($method | test("search")),
         headers: ({"Accept": "application/json"} + (if .session == null then {} else
             {"Authorization": ("Session " + ("\(.option.user):\(.session.uid):\(.session.key)" | @base64))} end)),
         json: {id: 1, method: $method, params: ($params + [{company: $company, language: "en"}])}
     };
 
 def login: {
-    method: "POST", path: "/", idempotency: false, headers: {"Accept": "application/json"},
+    method: "POST", path: "/", idempotency: false, safe: true, headers: {"Accept": "application/json"},
     json: {id: 0, method: "common.db.login", params: [.option.user, {password: .secret.password}]}
 };
 
