@@ -3,8 +3,9 @@
 """A TCP proxy that loses replies: cutter.py TARGET_PORT EVERY
 
 Prints `listening PORT`. Of the replies that come after the first ten of a connection one in EVERY,
-by dice, is swallowed, and both sides are closed: the server has done what it was asked, the client
-cannot know. On SIGTERM it prints how many replies it lost.
+by dice, is swallowed, of those that confirm a COMMIT eight times as many, and both sides are
+closed: the server has done what it was asked, the client cannot know. On SIGTERM it prints how many
+replies it lost.
 """
 import random
 import select
@@ -19,11 +20,11 @@ dice = random.Random(7)
 lost = 0
 
 
-def lose():
-    """Whether this reply is one of those that get lost."""
+def lose(reply):
+    """Whether this one is of those that get lost."""
     global lost
     with lock:
-        if dice.randrange(every):
+        if dice.randrange(every) >= (8 if b"COMMIT\0" in reply else 1):
             return False
         lost += 1
         return True
@@ -42,7 +43,7 @@ def serve(client):
                     return
                 if s is server:
                     seen += 1
-                    if seen > 10 and lose():
+                    if seen > 10 and lose(data):
                         return
                 (client if s is server else server).sendall(data)
     except OSError:
