@@ -72,7 +72,20 @@ pg_make() {
     eval "pg_port_$name=$pg_port"
 }
 
+# A server is a session of its own: something has to end it when the test is killed.
+pg_guard() {
+    [ -n "${pg_guarded:-}" ] && return
+    pg_guarded=1
+    # shellcheck disable=SC2016 # for the inner shell
+    setsid bash -c 'while kill -0 "$1"; do sleep 1; done
+        for f in "$2"/pg/*/postmaster.pid; do
+            [ -e "$f" ] && main=$(head -1 "$f") && kill -9 "$main" $(pgrep -P "$main")
+        done
+        rm -rf "$2"' guard $$ "$T" >/dev/null 2>&1 </dev/null &
+}
+
 pg_start() {
+    pg_guard
     pg_as "$PG_BIN/pg_ctl" -D "$PG_DIR/$1" -l "$PG_DIR/$1.log" -s -w -t 60 start >/dev/null
 }
 
@@ -108,3 +121,4 @@ pg_end() {
     tap_end
 }
 trap pg_end EXIT
+trap 'exit 143' TERM INT HUP
