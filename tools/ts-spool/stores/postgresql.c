@@ -80,7 +80,8 @@ static void first_line(const char *text, char *out, size_t size)
 
 static void hang_up(struct postgresql *s)
 {
-    PQfinish(s->conn);
+    if (s->conn) /* without a connection there may be no library */
+        PQfinish(s->conn);
     s->conn = NULL;
     s->answer_due = false;
     memset(s->prepared, 0, sizeof s->prepared);
@@ -305,7 +306,7 @@ static int connect_fault(struct postgresql *s, struct fault *why)
     s->trouble = PG_LOST;
     if (password)
         return fault_set(why, EX_NOPERM, "%s: %s", s->name, text);
-    if (s->opened)
+    if (s->greeted)
         return fault_set(why, EX_TEMPFAIL, "%s: %s", s->name, text);
     if (only_reads(s))
         return fault_set(
@@ -426,6 +427,7 @@ static int dial(struct postgresql *s, struct fault *why)
     }
     if (PQstatus(s->conn) != CONNECTION_OK)
         return connect_fault(s, why);
+    s->greeted = true;
     PQsetNoticeReceiver(s->conn, on_notice, s);
     PQsetnonblocking(s->conn, 1);
     s->slot = (int32_t)((unsigned)PQbackendPID(s->conn) % SLOTS);
@@ -488,6 +490,12 @@ static bool pause_before(struct postgresql *s, int *pause_ms)
     return true;
 }
 
+/* A store that was never reached may have a wrong name: that is told at once. */
+static bool worth_it(const struct postgresql *s, const struct fault *why)
+{
+    return s->opened || (s->greeted && why->status == EX_TEMPFAIL);
+}
+
 int pg_do(struct postgresql *s, const struct pg_job *job, struct fault *why)
 {
     int pause_ms = PAUSE_FIRST_MS;
@@ -502,7 +510,7 @@ int pg_do(struct postgresql *s, const struct pg_job *job, struct fault *why)
             s->trouble = PG_AGAIN;
         }
         roll_back(s);
-        if (s->trouble == PG_FINAL || !s->opened || !pause_before(s, &pause_ms))
+        if (s->trouble == PG_FINAL || !worth_it(s, why) || !pause_before(s, &pause_ms))
             return -1;
     }
 }

@@ -144,10 +144,11 @@ struct postgresql {
     enum store_use use;
     PGconn *conn;
     bool prepared[PG_QUERIES];
-    bool answer_due; /* a statement was sent whose answer is not read yet */
-    bool uncertain;  /* the server said that a commit is not on the standbys */
-    bool lost;       /* the work that is tried is not at its first try */
-    bool opened, stopping;
+    bool answer_due;      /* a statement was sent whose answer is not read yet */
+    bool uncertain;       /* the server said that a commit is not on the standbys */
+    bool lost;            /* the work that is tried is not at its first try */
+    bool greeted, opened; /* a server was there once; the store is open */
+    bool stopping;
     bool full;               /* the last fault was a full disk of the server */
     enum pg_trouble trouble; /* of the last fault */
     int64_t deadline_ms;     /* of the job, by the clock that never steps back */
