@@ -77,11 +77,11 @@ pg_guard() {
     [ -n "${pg_guarded:-}" ] && return
     pg_guarded=1
     # shellcheck disable=SC2016 # for the inner shell
-    setsid bash -c 'while kill -0 "$1"; do sleep 1; done
+    (setsid bash -c 'while kill -0 "$1"; do sleep 1; done
         for f in "$2"/pg/*/postmaster.pid; do
             [ -e "$f" ] && main=$(head -1 "$f") && kill -9 "$main" $(pgrep -P "$main")
         done
-        rm -rf "$2"' guard $$ "$T" >/dev/null 2>&1 </dev/null &
+        rm -rf "$2"' guard $$ "$T" >/dev/null 2>&1 </dev/null &)
 }
 
 pg_start() {
