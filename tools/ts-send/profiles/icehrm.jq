@@ -100,12 +100,20 @@ def ih_done: .events[0].site as $at
 
 def ih_text: [.body | objects | .error | .. | strings] | join(" ");
 
+# A refused punch: is it there already, from a try whose reply was lost? Else the verdict stands.
 def ih_refused:
-    if ih_text | test("overlapping") then rejected("the punch lies within another record of the receiver")
-    elif ih_text | test("within a single day") then rejected("the stay goes over midnight, and the receiver takes no such record (see -o midnight)")
-    elif ih_text | test("should be earlier") then rejected("OUT is not later than IN at the receiver")
-    elif ih_text | test("already punched in|not punched in|non closed attendance") then retry("busy"; "the record was changed meanwhile")
-    else held("the receiver refuses the punch, its text is not known here") end;
+    if ih_text | test("already punched in|not punched in|non closed attendance") then retry("busy"; "the record was changed meanwhile")
+    else {then: {step: "again", otherwise: (
+        if ih_text | test("overlapping") then rejected("the punch lies within another record of the receiver")
+        elif ih_text | test("within a single day") then rejected("the stay goes over midnight, and the receiver takes no such record (see -o midnight)")
+        elif ih_text | test("should be earlier") then rejected("OUT is not later than IN at the receiver")
+        else held("the receiver refuses the punch, its text is not known here") end)}} end;
+
+def ih_again: .events[0] as $e | ($e | ih_direction) as $way | (.body | ih_rows) as $rows
+    | if .status != 200 then null
+      elif $rows == null then not_understood
+      elif any($rows[]; .[$way] == $e.site) then "duplicate"
+      else .memo.otherwise end;
 
 def verdict:
     if (.events | length) == 0 or .memo.step == "all" then
@@ -114,6 +122,7 @@ def verdict:
             (if .memo.step == "all" then held("the receiver has no such employee, or its user may not see it") else "delivered" end)
         elif .status == 404 then stop("address"; "no IceHrm REST API here")
         elif .status == 200 then not_understood else null end
+    elif .memo.step == "again" then ih_again
     # 401 is a refused token, and also an employee that the user may not see
     elif .status == 401 or .status == 403 then {then: {step: "all"}}
     elif .status == 404 then (if ih_text == "" then stop("address"; "no IceHrm REST API here") else {then: {step: "all"}} end)

@@ -86,12 +86,12 @@ def od_write($out): .memo.record as $record
     | (if .option.mode then {out_mode: .option.mode} else {} end) as $mode
     | od_call("hr.attendance"; "write"; [$record]; {vals: ({check_out: $out} + $mode)}; ["vals"]);
 
-# What stands in the way of a record that was refused.
+# What stands in the way of a record that was refused; it may be that record itself, from a try whose reply was lost.
 def od_overlap: .events[0].utc as $at | .memo as $memo
-    | (if $memo.began == null then [["check_in", "<=", $at], ["check_out", ">", $at]]
-       else [["check_in", ">", $memo.began], ["check_in", "<", $at]] end) as $where
+    | (if $memo.began == null then ["|", ["check_in", "=", $at], "&", ["check_in", "<=", $at], ["check_out", ">", $at]]
+       else ["|", ["check_out", "=", $at], "&", ["check_in", ">", $memo.began], ["check_in", "<", $at]] end) as $where
     | od_call("hr.attendance"; "search_read"; null;
-        {domain: ([["employee_id", "=", $memo.employee]] + $where), fields: ["check_in"], limit: 1}; ["domain"]);
+        {domain: ([["employee_id", "=", $memo.employee]] + $where), fields: ["check_in", "check_out"], limit: 10}; ["domain"]);
 
 def request:
     if .memo != null then
@@ -169,7 +169,8 @@ def od_refused($in): $in.memo as $memo
 def od_why($in): $in.memo as $memo | .value as $rows
     | if ($rows | type) != "array" then od_no_list
       elif $memo.step == "overlap" then
-          (if $rows == [] then held("the receiver refuses the record, its text is not known here")
+          (if any($rows[]; $in.events[0].utc as $at | if $memo.began == null then .check_in == $at else .check_out == $at end) then "duplicate"
+           elif $rows == [] then held("the receiver refuses the record, its text is not known here")
            else rejected("the record would overlap with another one of the receiver") end)
       elif $rows == [] then held("the receiver has no such employee")
       else {then: {step: "overlap", employee: $memo.employee}} end;

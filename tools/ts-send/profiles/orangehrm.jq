@@ -98,11 +98,20 @@ def oh_stored: .events[0] as $e | ($e | oh_direction) as $way
 def oh_text: [.body | objects | .error | objects | .message | strings] | join(" ");
 def oh_keys: [.body | objects | .error | objects | .data | objects | .invalidParamKeys | arrays | .[] | strings];
 
+# A refused punch: is it there already, from a try whose reply was lost? Else the verdict stands.
 def oh_refused:
-    if oh_text | test("Overlap") then rejected("the punch lies within another record of the receiver")
-    elif oh_text | test("Should Be Later") then rejected("OUT is not later than IN at the receiver, which counts whole minutes")
-    elif oh_text | test("Already Punched") then retry("busy"; "the record was changed meanwhile")
-    else held("the receiver refuses the punch, its text is not known here") end;
+    if oh_text | test("Already Punched") then retry("busy"; "the record was changed meanwhile")
+    else {then: {step: "again", otherwise: (
+        if oh_text | test("Overlap") then rejected("the punch lies within another record of the receiver")
+        elif oh_text | test("Should Be Later") then rejected("OUT is not later than IN at the receiver, which counts whole minutes")
+        else held("the receiver refuses the punch, its text is not known here") end)}} end;
+
+def oh_again: .events[0] as $e | ($e | oh_direction) as $way
+    | if .status == 404 and oh_text != "" then .memo.otherwise
+      elif .status != 200 then null
+      elif (.body | type) != "object" or (.body.data | type) != "object" then not_understood
+      elif (.body.data | oh_record[$way]) == $e.utc[:16] then "duplicate"
+      else .memo.otherwise end;
 
 def verdict:
     if .status == 401 then stop("auth"; "the receiver refuses the access token")
@@ -112,6 +121,7 @@ def verdict:
             (if .memo.step == "self" then held("the receiver has no such employee, or its user may not see it") else "delivered" end)
         elif .status == 404 then stop("address"; "no OrangeHRM API here: the URL ends with /web/index.php")
         elif .status == 200 then not_understood else null end
+    elif .memo.step == "again" then oh_again
     elif .status == 403 then {then: {step: "self"}}
     elif .status == 422 then
         if any(oh_keys[]; . == "empNumber") then held("the receiver has no such employee, or its user may not see it")
