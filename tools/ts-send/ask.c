@@ -359,7 +359,7 @@ static int check_keys(const struct scripted *p, struct value said, struct fault 
 static int read_method(
     const struct scripted *p, struct value said, struct ask *a, struct fault *why)
 {
-    static const char *const methods[] = {"POST", "GET", "PUT", "PATCH", "DELETE"};
+    static const char *const methods[] = {"POST", "GET", "PUT", "PATCH", "DELETE", "OPTIONS"};
     struct value v = value_get(said, "method");
     struct slice text = value_text(v);
 
@@ -370,7 +370,7 @@ static int read_method(
     value_free(v);
     return a->method ? 0
                      : fault_set(why, EX_CONFIG,
-                           "profile %s: method: POST, GET, PUT, PATCH or DELETE", p->name);
+                           "profile %s: method: POST, GET, PUT, PATCH, DELETE or OPTIONS", p->name);
 }
 
 static bool flag(struct value said, const char *key, bool usual)
@@ -387,7 +387,8 @@ static void read_flags(struct value said, struct ask *a)
     struct value timeout = value_get(said, "timeout_s");
     double seconds = value_double(timeout);
 
-    a->safe = flag(said, "safe", strcmp(a->method, "GET") == 0);
+    a->safe =
+        flag(said, "safe", strcmp(a->method, "GET") == 0 || strcmp(a->method, "OPTIONS") == 0);
     a->idempotency = flag(said, "idempotency", !a->safe);
     a->timeout_ms =
         seconds > 0 ? (int64_t)((seconds < TIMEOUT_MAX_S ? seconds : TIMEOUT_MAX_S) * 1000) : 0;

@@ -17,6 +17,14 @@ void destination_probe(struct destination *d)
     d->state = DESTINATION_PROBING;
 }
 
+void destination_again(struct destination *d, int64_t now_ms)
+{
+    if (d->state != DESTINATION_PROBING)
+        return;
+    d->state = DESTINATION_STOPPED;
+    d->next_ms = now_ms;
+}
+
 static enum change up(struct destination *d, bool probe)
 {
     if (d->state == DESTINATION_UP || !probe)

@@ -49,6 +49,9 @@ void destination_init(struct destination *d, const struct backoff *backoff);
 bool destination_open(const struct destination *d, int64_t now_ms);
 void destination_probe(struct destination *d);
 
+/* The probe came to nothing that says anything: another one may go at once. */
+void destination_again(struct destination *d, int64_t now_ms);
+
 /* A refused event. */
 struct refused {
     uint64_t person;

@@ -272,6 +272,11 @@ static int complete(struct settings *k, struct fault *why)
     c->backoff = (struct backoff){k->retry_first_ms, k->retry_last_ms};
     c->headers.content = d.content;
     c->headers.gzip = c->gzip;
+    if (c->profile->scripted) { /* each of its requests says this for itself */
+        c->headers.token_file = NULL;
+        c->headers.gzip = false;
+        c->transfer.whole_replies = true;
+    }
     c->transfer.connections = k->connections ? (unsigned)k->connections : d.connections;
     c->transfer.timeout_ms = k->timeout_ms;
     c->transfer.connect_timeout_ms = k->connect_timeout_ms;
@@ -330,9 +335,6 @@ static int run(struct settings *k, struct fault *why)
         return list_profiles(why);
     if (k->explained) {
         rc = explain(k->sender.profile, &k->explain, why);
-    } else if (k->sender.profile->scripted) {
-        rc = fault_set(why, EX_USAGE, "the profile %s: only with --explain in this version",
-            k->sender.profile->name);
     } else {
         stop_start();
         rc = sender_run(&k->sender, why);

@@ -575,13 +575,11 @@ void queue_unpark(struct queue *q, struct item *it)
     lane_settle(q, n, 0);
 }
 
-struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until_ms)
+/* Takes the waiting events of a lane off it, those without an ack only with `all`. */
+static struct item *lane_cut(struct queue *q, struct lane *l, bool all)
 {
-    uint32_t n = it->lane;
-    struct lane *l = &q->lane[n];
     struct item *cut = NULL, **end = &cut, **keep = &l->first;
 
-    lane_rest(q, n);
     l->last = NULL;
     for (struct item *i = l->first; i; i = *keep) {
         if (!all && !i->has_ack) {
@@ -597,16 +595,51 @@ struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until
         l->waiting--;
         q->waiting--;
     }
-    if (until_ms && l->person && cut) {
-        /* One that was under way may come back after those behind it were handed back. */
-        if (!l->block_ms || cut->number < l->block_number) {
-            l->block_id = queue_hash(q, item_id(cut));
-            l->block_number = cut->number;
-        }
-        l->block_ms = until_ms;
+    return cut;
+}
+
+static void lane_block(struct queue *q, struct lane *l, const struct item *by, int64_t until_ms)
+{
+    if (!until_ms || !l->person)
+        return;
+    /* One that was under way may come back after those behind it were handed back. */
+    if (!l->block_ms || by->number < l->block_number) {
+        l->block_id = queue_hash(q, item_id(by));
+        l->block_number = by->number;
     }
+    l->block_ms = until_ms;
+}
+
+struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until_ms)
+{
+    uint32_t n = it->lane;
+    struct lane *l = &q->lane[n];
+    struct item *cut;
+
+    lane_rest(q, n);
+    cut = lane_cut(q, l, all);
+    if (cut)
+        lane_block(q, l, cut, until_ms);
     lane_settle(q, n, 0);
     return cut;
+}
+
+struct item *queue_held(struct queue *q, struct item *it, int64_t until_ms)
+{
+    struct lane *l = &q->lane[it->lane];
+    struct item *cut = lane_cut(q, l, true);
+
+    lane_block(q, l, it, until_ms);
+    queue_done(q, it);
+    return cut;
+}
+
+bool queue_stuck(const struct queue *q, const struct item *it, bool *blocked)
+{
+    const struct lane *l = &q->lane[it->lane];
+
+    *blocked = l->block_ms != 0 && l->block_number < it->number;
+    return *blocked || (l->first && l->first->number < it->number);
 }
 
 void queue_free(struct queue *q, struct item *it)

@@ -117,6 +117,15 @@ struct item *queue_oldest(const struct queue *q, bool has_ack);
    blocks the lane until then (0: no block).  Returns them in order, chained by ->next. */
 struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until_ms);
 
+/* Under way before, and handed back to the giver: its lane is blocked until then, by this event,
+   and what waits behind it is cut off, for the caller to answer and queue_free.  The item itself is
+   gone; what of its lane is under way still is settled by the caller (queue_stuck). */
+struct item *queue_held(struct queue *q, struct item *it, int64_t until_ms);
+
+/* Whether an item under way has lost its place: its lane is blocked, or an earlier event of its
+   person went back to wait. */
+bool queue_stuck(const struct queue *q, const struct item *it, bool *blocked);
+
 /* An item that was cut off or is parked. */
 void queue_free(struct queue *q, struct item *it);
 

@@ -38,6 +38,7 @@ struct reply {
     struct buf lines, body;
 };
 
+/* Empties one that was zeroed at first; its buffers stay for the next reply. */
 void reply_reset(struct reply *r);
 
 /* One line of the header block, as it came; a status line starts anew (after 100 Continue). */

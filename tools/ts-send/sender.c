@@ -51,12 +51,15 @@ static int sender_open(struct sender *s, const struct sender_config *config, str
     s->lines = line_reader_new(STDIN_FILENO, line_bytes(config));
     s->events = event_reader_new();
     batches_new(s);
+    talk_open(s);
     destination_init(&s->destination, &config->backoff);
     s->headers = headers_read(&config->headers, NULL, why);
     if (!s->headers)
         return -1;
     if (config->dry)
         return 0;
+    if (s->talk.p && scripted_secrets(s->talk.p, why) < 0)
+        return -1;
     s->transfer = transfer_open(&config->transfer, why);
     if (!s->transfer)
         return -1;
@@ -67,6 +70,7 @@ static int sender_open(struct sender *s, const struct sender_config *config, str
 static void sender_close(struct sender *s)
 {
     transfer_close(s->transfer);
+    talk_close(s);
     headers_drop(s->headers);
     for (unsigned i = 0; i < s->config->transfer.connections; i++) {
         buf_free(&s->batches[i].body);
@@ -96,7 +100,7 @@ static unsigned busy(const struct sender *s)
 static bool finished(const struct sender *s)
 {
     if (s->ending || s->gave_up)
-        return busy(s) == 0;
+        return busy(s) == 0 && !(s->talk.next && s->talk.state == SESSION_THERE);
     if (queue_count(s->queue) > 0)
         return false;
     /* So many people are blocked for good that no event can come in any more. */
@@ -212,6 +216,7 @@ int sender_run(const struct sender_config *config, struct fault *why)
         s.now_ms = monotonic_ms();
         s.wall_ms = clock_now_ms();
         batch_give_back(&s);
+        talk_give_back(&s);
         answer_rest(&s);
         if (s.failed)
             *why = s.fault;

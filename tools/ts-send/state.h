@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the four parts of the sender share: sender.c (the loop), intake.c (lines to events),
- * batch.c (requests and what came back), answer.c (receipts).  Nobody else includes it.
+ * What the parts of the sender share: sender.c (the loop), intake.c (lines to events), batch.c
+ * (requests and what came back), settle.c (what becomes of their events), talk.c (jq profiles),
+ * answer.c (receipts).  Nobody else includes it.
  */
 #ifndef TS_SEND_STATE_H
 #define TS_SEND_STATE_H
 
 #include "destination.h"
+#include "judge.h"
 #include "line.h"
 #include "queue.h"
 #include "receipt.h"
@@ -28,6 +30,31 @@ struct batch {
     struct buf body, packed;
     char key[REQUEST_KEY_BYTES];
     struct batch *next; /* in the list of the free, or of those to go on with */
+
+    /* Of a jq profile: the conversation about the events of this request. */
+    bool talking;        /* `events` holds them */
+    struct value events; /* as the profile sees them */
+    struct value memo;
+    struct ask ask;
+    unsigned steps;   /* requests so far */
+    bool wrote;       /* one of those before may have left something at the receiver */
+    uint64_t session; /* the number of the session that the request used */
+};
+
+enum session_state { SESSION_NONE, SESSION_ASKED, SESSION_THERE };
+
+/* The side of a jq profile that all its requests share. */
+struct talk {
+    struct scripted *p; /* NULL: a native profile, and nothing else here counts */
+    enum session_state state;
+    struct value session, memo;
+    uint64_t number; /* of the session */
+    bool proven;     /* the receiver has taken it once */
+    unsigned steps;  /* of the login */
+    struct ask ask;
+    struct batch *next, **end; /* conversations to go on with */
+    struct verdict *verdicts;  /* config->batch of them */
+    unsigned said;             /* bits: functions whose error was told */
 };
 
 /* A refused event whose receipt waits for a sign that the receiver takes events at all. */
@@ -72,6 +99,7 @@ struct sender {
     struct batch *halves, **halves_end; /* refused arrays to go on with */
     struct slice *slices;               /* config->batch of them */
     struct request_packer *packer;
+    struct talk talk;
     int64_t rate_next_us;
 
     /* answers */
@@ -106,6 +134,73 @@ void batch_give_back_late(struct sender *s);
 
 /* When the next request may start: INT64_MAX, when something else has to happen first. */
 int64_t batch_next_ms(const struct sender *s);
+
+static inline unsigned batch_end(const struct batch *b)
+{
+    return b->end[b->ends - 1];
+}
+
+static inline unsigned batch_count(const struct batch *b)
+{
+    return batch_end(b) - b->done;
+}
+
+void batch_free(struct sender *s, struct batch *b);
+
+/* Puts a half-sent array where batch_start finds it. */
+void batch_go_on(struct sender *s, struct batch *b);
+
+/* What every request that starts costs: a probe, and its share of --rate. */
+void batch_counts(struct sender *s, struct batch *b);
+
+/* How long the request may take, so that its events are answered in time. */
+int64_t batch_time_left(const struct sender *s, const struct batch *b);
+void batch_make_key(struct sender *s, struct batch *b);
+
+/* ---- settle.c: what becomes of the events of a request ---- */
+
+/* Hands them back to wait, all that are not answered. */
+void settle_back(struct sender *s, struct batch *b, int64_t wake_ms);
+void settle_delivered(struct sender *s, struct batch *b, const struct reply *r, struct verdict v);
+void settle_refused(struct sender *s, struct batch *b, const struct reply *r, struct verdict v);
+void settle_trouble(struct sender *s, struct batch *b, const struct reply *r, struct verdict v);
+void settle_split(struct sender *s, struct batch *b, const struct reply *r);
+
+/* A verdict for each; those with ACT_THEN stay in the request.  r: NULL where nothing was sent:
+   then what is refused is not the receiver's word, and final.  True when events are left in it,
+   which the caller still holds. */
+bool settle_each(struct sender *s, struct batch *b, const struct reply *r, const struct verdict *v);
+
+/* Trouble that is not about an event: with the login. */
+void settle_session(struct sender *s, bool probe, const struct reply *r, struct verdict v);
+
+uint64_t settle_random(void);
+struct refusal *settle_memory(const struct sender *s, uint64_t who);
+
+/* ---- talk.c: jq profiles ---- */
+
+void talk_open(struct sender *s);
+void talk_close(struct sender *s);
+
+/* Whether requests may start; a login is started where one is needed.  -1 and *why. */
+int talk_ready(struct sender *s, struct fault *why);
+
+/* The next request for these events, or their verdict where none is needed. */
+int talk_go(struct sender *s, struct batch *b, struct fault *why);
+
+/* Ends the conversations that wait for their next step. */
+void talk_give_back(struct sender *s);
+
+/* A conversation to go on with, or NULL. */
+struct batch *talk_next(struct sender *s);
+void talk_finish(struct sender *s, struct batch *b, const struct exchange *done);
+void talk_session_back(struct sender *s, const struct exchange *done);
+
+/* The conversation of a batch is over, or begins anew. */
+void talk_forget(struct batch *b);
+
+/* Ends the session: the secrets were renewed. */
+void talk_log_out(struct sender *s);
 
 /* ---- answer.c ---- */
 

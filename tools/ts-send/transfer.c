@@ -29,6 +29,7 @@ int _gnutls_global_init_skip(void)
 #define KEY_FIELD "Idempotency-Key: "
 #define KEY_FIELD_BYTES (sizeof KEY_FIELD - 1)
 #define KEY_BYTES_MAX 256
+#define REPLY_KEPT_BYTES (64u << 10)
 
 struct watch {
     uint8_t wanted; /* EPOLLIN, EPOLLOUT: what libcurl waits for */
@@ -49,10 +50,12 @@ struct call {
     struct field_list *fields;
     struct curl_slist key; /* first node: the one field that differs */
     char key_text[KEY_FIELD_BYTES + KEY_BYTES_MAX];
+    struct curl_slist own[TRANSFER_FIELDS_MAX + 1]; /* the fields of a request of its own kind */
     struct reply reply;
     void *tag;
     int64_t timeout_ms; /* as set last */
     unsigned sends;
+    bool once; /* libcurl must not repeat it by itself */
     bool reply_too_long;
     struct call *next; /* in the list of the free */
 };
@@ -151,6 +154,8 @@ static int on_send(void *arg, char *to, char *from, int to_port, int from_port)
     (void)from;
     (void)to_port;
     (void)from_port;
+    if (c->once && c->sends > 0)
+        return CURL_PREREQFUNC_ABORT;
     c->sends++;
     return CURL_PREREQFUNC_OK;
 }
@@ -237,6 +242,7 @@ static CURLcode set_call(struct call *c, struct transfer *t)
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
     SET(CURLOPT_CLOSESOCKETDATA, t);
     c->timeout_ms = t->config.timeout_ms;
+    c->reply.keep = t->config.whole_replies;
     return rc;
 }
 
@@ -324,6 +330,8 @@ void transfer_close(struct transfer *t)
             curl_multi_remove_handle(t->multi, c->easy);
         curl_easy_cleanup(c->easy);
         fields_drop(c->fields);
+        buf_free(&c->reply.lines);
+        buf_free(&c->reply.body);
     }
     curl_multi_cleanup(t->multi);
     if (t->epoll >= 0)
@@ -374,6 +382,23 @@ static void set_fields(struct call *c, struct field_list *f)
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, &c->key);
 }
 
+/* A request with a URL, a method and fields of its own. */
+static void set_own(struct call *c, struct field_list *f, const struct request *r)
+{
+    unsigned n = 0;
+
+    for (; n < r->fields && n < TRANSFER_FIELDS_MAX; n++)
+        c->own[n] = (struct curl_slist){(char *)(uintptr_t)r->field[n], &c->own[n + 1]};
+    if (r->key)
+        c->own[n++] = (struct curl_slist){c->key_text, NULL};
+    if (n > 0)
+        c->own[n - 1].next = f->node;
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : f->node);
+    curl_easy_setopt(c->easy, CURLOPT_URL, r->url);
+    curl_easy_setopt(c->easy, r->no_body ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+    curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, r->method);
+}
+
 int transfer_start(struct transfer *t, const struct request *r, struct fault *why)
 {
     struct call *c = t->free;
@@ -382,15 +407,21 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     CURLMcode rc;
 
     set_fields(c, t->fields);
-    snprintf(c->key_text + KEY_FIELD_BYTES, KEY_BYTES_MAX, "%s", r->key);
+    if (r->key)
+        snprintf(c->key_text + KEY_FIELD_BYTES, KEY_BYTES_MAX, "%s", r->key);
     if (timeout_ms != c->timeout_ms)
         curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     c->timeout_ms = timeout_ms;
-    curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, r->body.p);
+    curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, r->body.n > 0 ? r->body.p : "");
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+    if (r->url)
+        set_own(c, t->fields, r);
     reply_reset(&c->reply);
+    if (c->reply.body.cap > REPLY_KEPT_BYTES) /* a rare large one */
+        buf_free(&c->reply.body);
     c->tag = r->tag;
     c->sends = 0;
+    c->once = r->once;
     c->reply_too_long = false;
     rc = curl_multi_add_handle(t->multi, c->easy);
     if (rc != CURLM_OK)
@@ -473,8 +504,10 @@ bool transfer_next(struct transfer *t, struct exchange *done)
         return false;
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
     c->reply.net = net_of(c, m->data.result);
-    c->reply.net_text =
-        c->reply_too_long ? "reply longer than allowed" : curl_easy_strerror(m->data.result);
+    c->reply.net_text = c->reply_too_long ? "reply longer than allowed"
+                        : m->data.result == CURLE_ABORTED_BY_CALLBACK
+                            ? "the connection ended without a reply"
+                            : curl_easy_strerror(m->data.result);
     curl_multi_remove_handle(t->multi, c->easy);
     *done = (struct exchange){c->tag, &c->reply, c->sends};
     c->next = t->free;

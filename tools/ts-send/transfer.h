@@ -16,16 +16,29 @@ struct transfer_config {
     const char *proxy;               /* URL, or NULL */
     bool insecure, http2;
     int64_t connect_timeout_ms, timeout_ms;
-    size_t reply_max; /* bytes of a reply's header or body; a longer one counts as no reply */
+    bool whole_replies; /* keep all of their header lines and bodies */
+    size_t reply_max;   /* bytes of a reply's header or body; a longer one counts as no reply */
     unsigned connections;
 };
 
 struct transfer;
 
-/* One request.  body and key must live until it has come back. */
+/* One request.  What it points to must live until it has come back. */
+#define TRANSFER_FIELDS_MAX 40
+
 struct request {
     struct slice body;
-    const char *key;    /* Idempotency-Key */
+    const char *key; /* Idempotency-Key; NULL: none */
+
+    /* Where not every request is a POST to the configured URL: its own URL, on the same host, and
+       more header fields than those of all requests. */
+    const char *url;    /* NULL: the configured one */
+    const char *method; /* with url */
+    const char *const *field;
+    unsigned fields;
+    bool no_body;
+    bool once; /* a second one would do harm: never repeated over a new connection */
+
     int64_t timeout_ms; /* at most; the configured one is never exceeded */
     void *tag;          /* given back */
 };

@@ -74,7 +74,7 @@ static const struct {
 
 START_TEST(wait)
 {
-    struct reply r;
+    struct reply r = {0};
     char line[200];
 
     reply_reset(&r);
@@ -90,7 +90,7 @@ END_TEST
 
 START_TEST(header_block)
 {
-    struct reply r;
+    struct reply r = {0};
 
     reply_reset(&r);
     reply_header(&r, SLICE("HTTP/1.1 100 Continue\r\n"));
@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(too_long_counts_as_absent)
 {
-    struct reply r;
+    struct reply r = {0};
     char line[600];
 
     memset(line, '1', sizeof line);
@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(body_is_cut)
 {
-    struct reply r;
+    struct reply r = {0};
     char bytes[200];
 
     memset(bytes, 'x', sizeof bytes);
