@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "explain.h"
+#include "file_sink.h"
 #include "line.h"
 #include "msg.h"
 #include "option.h"
@@ -304,7 +305,7 @@ static int read_options(struct settings *k, int argc, char **argv, struct fault 
         return fault_set(why, EX_USAGE, "one URL, not %d; try ts-send --help", argc - first);
     if (argc > first)
         k->sender.transfer.url = argv[first];
-    if (k->list)
+    if (k->list || file_sink_is(k->sender.transfer.url))
         return 1;
     if (url_check("URL", k->sender.transfer.url, why) < 0 || complete(k, why) < 0 ||
         check_addresses(&k->sender.transfer, why) < 0)
@@ -329,10 +330,16 @@ static int list_profiles(struct fault *why)
 
 static int run(struct settings *k, struct fault *why)
 {
+    const struct file_sink_config file = {
+        k->sender.transfer.url, k->given.option, k->given.options};
     int rc;
 
     if (k->list)
         return list_profiles(why);
+    if (file_sink_is(file.url)) {
+        stop_start();
+        return file_sink_run(&file, why);
+    }
     if (k->explained) {
         rc = explain(k->sender.profile, &k->explain, why);
     } else {
