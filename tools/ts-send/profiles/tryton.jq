@@ -16,7 +16,8 @@ def defaults: {
     accept: ["application/json"],
     options: {
         user: {required: true, help: "login of the user"},
-        company: {default: "1", help: "number of the company"}
+        company: {default: "1", help: "number of the company"},
+        zone: {help: "the company's time zone; without it the device's wall clock gives the day"}
     },
     secrets: {password: {required: true, help: "the user's password"}}
 };
@@ -148,6 +149,8 @@ def ty_error: .body.error as $error
             else {then: {step: "employees", leave: (.memo.leave // {})}} end
       elif ($what | test("doesn't exist")) then stop("address"; "the receiver has no such database: it is the end of the URL")
       elif (.events | length) > 1 then "split"
+      # Tryton 6.0 stumbles when it has to correct the day of a line
+      elif ($what | test("^ModelSQL.write\\(\\) missing")) then stop("time"; "the day is not that of the company's zone: give it as -o zone")
       else stop("config"; "the receiver does not know this call: is the module attendance activated?") end;
 
 def verdict:
