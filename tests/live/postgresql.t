@@ -22,7 +22,7 @@ base=postgresql://app@127.0.0.1:$pg_port/app
 
 # store NAME [LEASE_S]: sets $store, an empty one.
 store() {
-    pg_sql one "DROP SCHEMA IF EXISTS $1 CASCADE; CREATE SCHEMA $1 AUTHORIZATION app" app 2>/dev/null
+    pg_sql one "CREATE SCHEMA $1 AUTHORIZATION app" app 2>&1 | sed 's/^/# /'
     store="$base?options=-csearch_path%3D$1${2:+%20-cts_spool.lease_s%3D$2}"
 }
 
@@ -351,6 +351,7 @@ sys.exit(put.wait())
 END
 timeout 60 python3 batches.py "$through" >put.out 2>err
 is "$? $(grep -c '"stored"' put.out)" "0 3000" "put whose replies get lost says stored, not duplicate"
+sed 's/^/# /' err
 is "$(number "$store" stored)" 3000 "and stored each once"
 through 99 # an exchange on a new connection takes some thirty
 timeout 60 ts-spool drain -w 100 --into "$receiver cut.ledger 100 0 20" "$through" 2>err
