@@ -259,7 +259,7 @@ n=${n:-4000}
 store two 6
 events 1 $((n / 2)) 97 | ts-spool put "$store" >/dev/null
 for d in 1 2; do
-    spawn ts-spool drain -F -w 200 --into "$receiver two.ledger 50" "$store"
+    spawn ts-spool drain -F -w 200 --into "$receiver two.ledger 50 0 8" "$store"
     drains[d]=$spawned
 done
 events $((n / 2 + 1)) "$n" 97 | ts-spool put "$store" >put.out
