@@ -49,9 +49,20 @@ static struct value offset_text(int32_t offset_s)
     return value_string((struct slice){text + n - 6, 6});
 }
 
+static void put_wanted(
+    const struct scripted *p, struct value *event, struct value_key *key, struct value v)
+{
+    if (value_wanted(p->filter, key->name))
+        value_put(event, key, v);
+    else
+        value_free(v);
+}
+
 static void add_times(
     const struct scripted *p, struct value *event, struct slice time, int64_t *unix_s)
 {
+    static struct value_key unix_key = {.name = "unix"}, utc = {.name = "utc"},
+                            site = {.name = "site"}, site_offset = {.name = "site_offset"};
     struct clock_time t;
     int32_t offset_s;
 
@@ -60,42 +71,52 @@ static void add_times(
         return;
     *unix_s = t.local_s - t.offset_s;
     offset_s = p->zone ? zone_offset_at(p->zone, *unix_s) : t.offset_s;
-    value_set(event, "unix", value_number((double)*unix_s));
-    value_set(event, "utc", clock_text(*unix_s));
-    value_set(event, "site", clock_text(*unix_s + offset_s));
-    value_set(event, "site_offset", offset_text(offset_s));
+    value_put(event, &unix_key, value_number((double)*unix_s));
+    put_wanted(p, event, &utc, clock_text(*unix_s));
+    put_wanted(p, event, &site, clock_text(*unix_s + offset_s));
+    put_wanted(p, event, &site_offset, offset_text(offset_s));
 }
 
 struct value ask_event(const struct scripted *p, const struct ask_event *e, int64_t *unix_s)
 {
-    struct value event, time;
+    static struct value_key key = {.name = "key"}, attempts = {.name = "attempts"},
+                            ambiguous = {.name = "ambiguous"};
+    yyjson_doc *doc = yyjson_read_opts(
+        (char *)(uintptr_t)e->body.p, e->body.n, YYJSON_READ_BIGNUM_AS_RAW, NULL, NULL);
+    yyjson_val *root = yyjson_doc_get_root(doc), *time = yyjson_obj_get(root, "time");
+    struct value event = value_of_event(root, p->filter);
 
-    value_parse(e->body, &event);
     if (value_kind(event) != VALUE_OBJECT) { /* too large for a profile */
         value_free(event);
         event = value_object();
     }
-    time = value_get(event, "time");
-    add_times(p, &event, value_text(time), unix_s);
-    value_free(time);
-    value_set(&event, "key", value_string(e->key));
-    value_set(&event, "attempts", value_number(e->attempts));
-    value_set(&event, "ambiguous", value_bool(e->ambiguous));
+    add_times(p, &event,
+        yyjson_is_str(time) ? (struct slice){yyjson_get_str(time), yyjson_get_len(time)}
+                            : SLICE_NONE,
+        unix_s);
+    yyjson_doc_free(doc);
+    value_put(&event, &key, value_string(e->key));
+    put_wanted(p, &event, &attempts, value_number(e->attempts));
+    put_wanted(p, &event, &ambiguous, value_bool(e->ambiguous));
     return event;
 }
 
 struct value ask_input(const struct scripted *p, const struct ask_input *in, bool secrets)
 {
+    static struct value_key events = {.name = "events"}, memo = {.name = "memo"},
+                            option = {.name = "option"}, now = {.name = "now"},
+                            session = {.name = "session"}, secret = {.name = "secret"},
+                            url = {.name = "url"};
     struct value input = value_object();
 
-    value_set(&input, "events", value_copy(in->events));
-    value_set(&input, "memo", value_copy(in->memo));
-    value_set(&input, "option", value_copy(p->option));
-    value_set(&input, "now", value_number((double)in->now_s));
+    value_put(&input, &events, value_copy(in->events));
+    value_put(&input, &memo, value_copy(in->memo));
+    value_put(&input, &option, value_copy(p->option));
+    value_put(&input, &now, value_number((double)in->now_s));
     if (secrets) {
-        value_set(&input, "session", value_copy(in->session));
-        value_set(&input, "secret", value_copy(p->secret));
-        value_set(&input, "url", value_copy(p->url));
+        value_put(&input, &session, value_copy(in->session));
+        value_put(&input, &secret, value_copy(p->secret));
+        value_put(&input, &url, value_copy(p->url));
     }
     return input;
 }
@@ -201,7 +222,8 @@ static int add_path(const struct scripted *p, struct slice path, struct ask *a, 
 
 static int read_url(const struct scripted *p, struct value said, struct ask *a, struct fault *why)
 {
-    struct value path = value_get(said, "path"), query = value_get(said, "query");
+    static struct value_key k_path = {.name = "path"}, k_query = {.name = "query"};
+    struct value path = value_pick(said, &k_path), query = value_pick(said, &k_query);
     struct slice text = value_text(path);
     int rc = 0;
 
@@ -275,7 +297,8 @@ static int add_field(const struct scripted *p, const struct headers *common, str
 static int read_fields(const struct scripted *p, struct value said, const struct headers *common,
     struct ask *a, struct fault *why)
 {
-    struct value all = value_get(said, "headers"), v;
+    static struct value_key headers = {.name = "headers"};
+    struct value all = value_pick(said, &headers), v;
     struct slice name;
     int at = 0, rc = 0;
 
@@ -300,8 +323,10 @@ static int read_fields(const struct scripted *p, struct value said, const struct
 static int read_body(const struct scripted *p, struct value said, const struct headers *common,
     struct ask *a, struct fault *why)
 {
-    struct value json = value_get(said, "json"), form = value_get(said, "form"),
-                 text = value_get(said, "text"), type = value_get(said, "content_type");
+    static struct value_key k_json = {.name = "json"}, k_form = {.name = "form"},
+                            k_text = {.name = "text"}, k_type = {.name = "content_type"};
+    struct value json = value_pick(said, &k_json), form = value_pick(said, &k_form),
+                 text = value_pick(said, &k_text), type = value_pick(said, &k_type);
     struct slice content = value_text(type);
     int given = (value_kind(json) != VALUE_NULL) + (value_kind(form) != VALUE_NULL) +
                 (value_kind(text) != VALUE_NULL);
@@ -360,7 +385,8 @@ static int read_method(
     const struct scripted *p, struct value said, struct ask *a, struct fault *why)
 {
     static const char *const methods[] = {"POST", "GET", "PUT", "PATCH", "DELETE", "OPTIONS"};
-    struct value v = value_get(said, "method");
+    static struct value_key method = {.name = "method"};
+    struct value v = value_pick(said, &method);
     struct slice text = value_text(v);
 
     a->method = value_kind(v) == VALUE_NULL ? methods[0] : NULL;
@@ -373,9 +399,9 @@ static int read_method(
                            "profile %s: method: POST, GET, PUT, PATCH, DELETE or OPTIONS", p->name);
 }
 
-static bool flag(struct value said, const char *key, bool usual)
+static bool flag(struct value said, struct value_key *key, bool usual)
 {
-    struct value v = value_get(said, key);
+    struct value v = value_pick(said, key);
     bool yes = value_kind(v) == VALUE_NULL ? usual : value_kind(v) == VALUE_TRUE;
 
     value_free(v);
@@ -384,12 +410,14 @@ static bool flag(struct value said, const char *key, bool usual)
 
 static void read_flags(struct value said, struct ask *a)
 {
-    struct value timeout = value_get(said, "timeout_s");
+    static struct value_key k_timeout = {.name = "timeout_s"}, k_safe = {.name = "safe"},
+                            k_idempotency = {.name = "idempotency"};
+    struct value timeout = value_pick(said, &k_timeout);
     double seconds = value_double(timeout);
+    bool reads = strcmp(a->method, "GET") == 0 || strcmp(a->method, "OPTIONS") == 0;
 
-    a->safe =
-        flag(said, "safe", strcmp(a->method, "GET") == 0 || strcmp(a->method, "OPTIONS") == 0);
-    a->idempotency = flag(said, "idempotency", !a->safe);
+    a->safe = flag(said, &k_safe, reads);
+    a->idempotency = flag(said, &k_idempotency, !a->safe);
     a->timeout_ms =
         seconds > 0 ? (int64_t)((seconds < TIMEOUT_MAX_S ? seconds : TIMEOUT_MAX_S) * 1000) : 0;
     value_free(timeout);
@@ -398,11 +426,13 @@ static void read_flags(struct value said, struct ask *a)
 /* What `verdict` sees of it: not the headers, which hold secrets. */
 static void keep_sent(struct value said, struct ask *a)
 {
+    static struct value_key headers = {.name = "headers"}, sign = {.name = "sign"};
+
     value_free(a->sent);
     a->sent = value_copy(said);
-    value_set(&a->sent, "headers", value_null());
+    value_put(&a->sent, &headers, value_null());
     value_free(a->sign);
-    a->sign = value_get(said, "sign");
+    a->sign = value_pick(said, &sign);
 }
 
 int ask_read(const struct scripted *p, struct value said, const struct headers *common,

@@ -94,20 +94,23 @@ struct value judge_value(struct verdict v)
 struct value judge_input(const struct scripted *p, const struct ask_input *in,
     const struct reply *reply, const struct ask *a)
 {
+    static struct value_key k_body = {.name = "body"}, k_text = {.name = "text"},
+                            status = {.name = "status"}, headers = {.name = "headers"},
+                            request = {.name = "request"}, k_plain = {.name = "plain"};
     struct value input = ask_input(p, in, false), body;
     struct slice text = without_bom(buf_all(&reply->body));
     struct verdict plain = verdict_of(reply->net, reply->status);
 
     plain.wait_ms = reply_wait_ms(reply, in->now_s);
     value_parse(text, &body);
-    value_set(&input, "body", body);
+    value_put(&input, &k_body, body);
     if (text.n > JUDGE_TEXT_BYTES)
         text.n = JUDGE_TEXT_BYTES;
-    value_set(&input, "text", value_string(text));
-    value_set(&input, "status", value_number(reply->status));
-    value_set(&input, "headers", fields_of(buf_all(&reply->lines)));
-    value_set(&input, "request", value_copy(a->sent));
-    value_set(&input, "plain", judge_value(plain));
+    value_put(&input, &k_text, value_string(text));
+    value_put(&input, &status, value_number(reply->status));
+    value_put(&input, &headers, fields_of(buf_all(&reply->lines)));
+    value_put(&input, &request, value_copy(a->sent));
+    value_put(&input, &k_plain, judge_value(plain));
     return input;
 }
 
@@ -115,7 +118,8 @@ struct value judge_input(const struct scripted *p, const struct ask_input *in,
 
 bool judge_is_verdict(struct value said)
 {
-    struct value outcome = value_get(said, "outcome"), then = value_get(said, "then");
+    static struct value_key k_outcome = {.name = "outcome"}, k_then = {.name = "then"};
+    struct value outcome = value_pick(said, &k_outcome), then = value_pick(said, &k_then);
     bool yes = value_kind(said) == VALUE_STRING || value_kind(said) == VALUE_ARRAY ||
                value_kind(outcome) != VALUE_NULL || value_kind(then) != VALUE_NULL;
 

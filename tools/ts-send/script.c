@@ -86,6 +86,20 @@ void value_set_slice(struct value *object, struct slice key, struct value v)
     *object = out_of(jv_object_set(in(*object), jv_string_sized(key.p, (int)key.n), in(v)));
 }
 
+static jv made(struct value_key *key)
+{
+    if (!key->made) {
+        key->value = out_of(jv_string(key->name));
+        key->made = true;
+    }
+    return jv_copy(in(key->value));
+}
+
+void value_put(struct value *object, struct value_key *key, struct value v)
+{
+    *object = out_of(jv_object_set(in(*object), made(key), in(v)));
+}
+
 void value_set(struct value *object, const char *key, struct value v)
 {
     value_set_slice(object, slice_of(key), v);
@@ -147,6 +161,13 @@ struct value value_get(struct value object, const char *key)
     if (value_kind(object) != VALUE_OBJECT)
         return value_null();
     return out_of(valid(jv_object_get(jv_copy(in(object)), jv_string(key))));
+}
+
+struct value value_pick(struct value object, struct value_key *key)
+{
+    if (value_kind(object) != VALUE_OBJECT)
+        return value_null();
+    return out_of(valid(jv_object_get(jv_copy(in(object)), made(key))));
 }
 
 struct value value_at(struct value array, unsigned n)
@@ -370,6 +391,40 @@ static jv convert(yyjson_val *json, unsigned depth)
 struct value value_of_json(yyjson_val *json)
 {
     return out_of(convert(json, 0));
+}
+
+static bool other_wanted(const struct value_filter *filter, struct slice name)
+{
+    for (unsigned i = 0; i < filter->others; i++)
+        if (slice_eq(filter->other[i], name))
+            return true;
+    return false;
+}
+
+bool value_wanted(const struct value_filter *filter, const char *name)
+{
+    return !filter || other_wanted(filter, slice_of(name));
+}
+
+struct value value_of_event(yyjson_val *object, const struct value_filter *filter)
+{
+    jv j = jv_object();
+    yyjson_val *key, *value;
+    size_t i, n;
+
+    if (!filter || !yyjson_is_obj(object)) {
+        jv_free(j);
+        return value_of_json(object);
+    }
+    yyjson_obj_foreach(object, i, n, key, value)
+    {
+        struct slice name = {yyjson_get_str(key), yyjson_get_len(key)};
+        enum event_field f = event_field_of(name);
+
+        if (f == EVENT_FIELDS ? other_wanted(filter, name) : (filter->fields & EVENT_BIT(f)) != 0)
+            j = jv_object_set(j, key_of(name), convert(value, 1));
+    }
+    return out_of(j);
 }
 
 bool value_parse(struct slice text, struct value *v)

@@ -47,6 +47,17 @@ void value_free(struct value v);
 /* Takes v. */
 void value_push(struct value *array, struct value v);
 void value_set(struct value *object, const char *key, struct value v);
+
+/* A name that is used for each request, made and hashed once:
+   static struct value_key events = {.name = "events"}; */
+struct value_key {
+    const char *name;
+    bool made;
+    struct value value;
+};
+void value_put(struct value *object, struct value_key *key, struct value v); /* takes v */
+struct value value_pick(struct value object, struct value_key *key);         /* as value_get */
+
 void value_set_slice(struct value *object, struct slice key, struct value v);
 
 enum value_kind value_kind(struct value v);
@@ -74,6 +85,15 @@ void value_print(struct buf *out, struct value v);
 
 /* Integers that a double cannot hold become strings of their digits. */
 struct value value_of_json(yyjson_val *json);
+
+/* Which members of an event are wanted: what is not read need not be made.  NULL: all. */
+struct value_filter {
+    uint64_t fields; /* bits EVENT_BIT(field) */
+    const struct slice *other;
+    unsigned others;
+};
+struct value value_of_event(yyjson_val *object, const struct value_filter *filter);
+bool value_wanted(const struct value_filter *filter, const char *name);
 bool value_parse(struct slice text, struct value *v); /* false, and *v null: no JSON */
 
 /* ---- programs ---- */

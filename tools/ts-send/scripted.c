@@ -145,10 +145,34 @@ static void take_accept(struct scripted *p)
     value_free(list);
 }
 
+/* `fields`: the members of an event that the profile reads. */
+static void take_fields(struct scripted *p)
+{
+    unsigned n;
+
+    p->fields = value_get(p->defaults, "fields");
+    n = value_count(p->fields);
+    if (value_kind(p->fields) != VALUE_ARRAY)
+        return;
+    p->filter = mem_alloc(sizeof *p->filter);
+    *p->filter = (struct value_filter){.others = n};
+    p->filter->other = mem_alloc((n + 1) * sizeof *p->filter->other);
+    for (unsigned i = 0; i < n; i++) {
+        struct value one = value_at(p->fields, i);
+        struct slice name = value_text(one);
+        enum event_field f = event_field_of(name);
+
+        ((struct slice *)(uintptr_t)p->filter->other)[i] = name; /* p->fields keeps it */
+        if (f != EVENT_FIELDS)
+            p->filter->fields |= EVENT_BIT(f);
+        value_free(one);
+    }
+}
+
 static int check_keys(const struct scripted *p, struct fault *why)
 {
     static const char *const known[] = {"batch", "connections", "rate", "arrays", "max_body",
-        "late", "time", "accept", "options", "secrets"};
+        "late", "time", "fields", "accept", "options", "secrets"};
     struct slice key;
     struct value v;
     int at = 0;
@@ -187,6 +211,7 @@ static int take_defaults(struct scripted *p, struct fault *why)
     if (d->arrays == ARRAYS_NONE && d->batch > 1)
         return bad(p, "batch: more than 1 needs arrays", why);
     take_accept(p);
+    take_fields(p);
     return 0;
 }
 
@@ -238,7 +263,7 @@ struct scripted *scripted_load(
     p->about = p->defaults = value_null();
     p->option = value_object();
     p->secret = value_object();
-    p->url = value_null();
+    p->url = p->fields = value_null();
     p->name = mem_text(slice_of(last ? last + 1 : name));
     p->profile.name = p->name;
     p->profile.scripted = p;
@@ -259,6 +284,10 @@ void scripted_free(struct scripted *p)
     value_free(p->option);
     value_free(p->secret);
     value_free(p->url);
+    value_free(p->fields);
+    if (p->filter)
+        free((void *)(uintptr_t)p->filter->other);
+    free(p->filter);
     free(p->name);
     free(p->accept);
     free(p);

@@ -23,14 +23,16 @@ struct scripted {
     const struct profile_settings *given;
     char *name, *accept;
     struct value about, defaults;
-    struct value option; /* object of strings */
-    struct value secret; /* object of strings: stand-ins until scripted_secrets */
-    bool read;           /* … has read them */
-    struct slice base;   /* of the URL: without its query and a slash at the end */
-    size_t base_n;       /* … with that slash */
-    struct slice query;  /* of the URL, without "?" */
-    struct value url;    /* base, as a string */
-    struct zone *zone;   /* -o zone=, or NULL */
+    struct value_filter *filter; /* what `fields` names; NULL: it sees all of an event */
+    struct value fields;         /* holds its names */
+    struct value option;         /* object of strings */
+    struct value secret;         /* object of strings: stand-ins until scripted_secrets */
+    bool read;                   /* … has read them */
+    struct slice base;           /* of the URL: without its query and a slash at the end */
+    size_t base_n;               /* … with that slash */
+    struct slice query;          /* of the URL, without "?" */
+    struct value url;            /* base, as a string */
+    struct zone *zone;           /* -o zone=, or NULL */
 };
 
 /* NULL and *why: no such profile or file, an error in it, an option that it does not know or that

@@ -55,7 +55,9 @@ struct call {
     void *tag;
     int64_t timeout_ms; /* as set last */
     unsigned sends;
-    bool once; /* libcurl must not repeat it by itself */
+    char *url;          /* as set last for a request of its own kind */
+    const char *method; /* likewise */
+    bool once;          /* libcurl must not repeat it by itself */
     bool reply_too_long;
     struct call *next; /* in the list of the free */
 };
@@ -331,6 +333,7 @@ void transfer_close(struct transfer *t)
         curl_easy_cleanup(c->easy);
         fields_drop(c->fields);
         buf_free(&c->reply.lines);
+        free(c->url);
         buf_free(&c->reply.body);
     }
     curl_multi_cleanup(t->multi);
@@ -394,9 +397,16 @@ static void set_own(struct call *c, struct field_list *f, const struct request *
     if (n > 0)
         c->own[n - 1].next = f->node;
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : f->node);
-    curl_easy_setopt(c->easy, CURLOPT_URL, r->url);
+    /* libcurl copies what it is told: that is spared where it knows it. */
+    if (!c->url || strcmp(c->url, r->url) != 0) {
+        free(c->url);
+        c->url = mem_text(slice_of(r->url));
+        curl_easy_setopt(c->easy, CURLOPT_URL, r->url);
+    }
     curl_easy_setopt(c->easy, r->no_body ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
-    curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, r->method);
+    if (c->method != r->method)
+        curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, r->method);
+    c->method = r->method;
 }
 
 int transfer_start(struct transfer *t, const struct request *r, struct fault *why)

@@ -33,7 +33,7 @@ struct request {
     /* Where not every request is a POST to the configured URL: its own URL, on the same host, and
        more header fields than those of all requests. */
     const char *url;    /* NULL: the configured one */
-    const char *method; /* with url */
+    const char *method; /* with url; of a table: told apart by its address */
     const char *const *field;
     unsigned fields;
     bool no_body;
