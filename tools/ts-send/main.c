@@ -346,7 +346,6 @@ static int run(struct settings *k, struct fault *why)
         stop_start();
         rc = sender_run(&k->sender, why);
     }
-    profile_close(k->sender.profile);
     return rc;
 }
 
@@ -366,11 +365,14 @@ int main(int argc, char **argv)
 
     msg_start(program.name);
     rc = read_options(&k, argc, argv, &why);
-    if (rc <= 0)
+    if (rc <= 0) {
+        profile_close(k.sender.profile);
         return rc < 0 ? msg_fault(&why) : 0;
+    }
     if (k.sender.transfer.insecure)
         msg_warn("--insecure: the receiver's certificate is NOT checked; anybody on the way can "
                  "read and take these events");
     rc = run(&k, &why);
+    profile_close(k.sender.profile);
     return rc < 0 ? msg_fault(&why) : rc;
 }
