@@ -217,6 +217,11 @@ static int damage_fault(struct sqlite *s, struct fault *why)
     return fault_set(why, EX_IOERR, "%s: is damaged: keep it as it is and restore a copy", s->name);
 }
 
+static int memory_fault(struct sqlite *s, struct fault *why)
+{
+    return fault_set(why, EX_OSERR, "%s: out of memory", s->name);
+}
+
 int sqlite_fault(struct sqlite *s, struct fault *why)
 {
     int code = sqlite3_extended_errcode(s->db), status = status_of(code);
@@ -312,6 +317,8 @@ int sqlite_meta_set(struct sqlite *s, enum meta meta, int64_t value, struct faul
 
 int sqlite_commit(struct sqlite *s, struct fault *why)
 {
+    if (sqlite3_get_autocommit(s->db)) /* SQLite undid it when it ran out of memory */
+        return memory_fault(s, why);
     for (unsigned m = 0; m < METAS; m++)
         if (s->delta[m] != 0 && meta_write(s, Q_META_ADD, m, s->delta[m], why) < 0)
             return -1;
@@ -344,8 +351,11 @@ int sqlite_meta(struct sqlite *s, int64_t meta[METAS], struct fault *why)
     if (!q)
         return -1;
     while ((rc = sqlite_step(s, q, why)) > 0) {
-        int m = meta_of(sqlite_text(q, 0));
+        struct slice key = sqlite_text(q, 0);
+        int m = meta_of(key);
 
+        if (!key.p)
+            return memory_fault(s, why);
         if (m < METAS)
             meta[m] = sqlite3_column_int64(q, 1);
     }
@@ -375,9 +385,14 @@ static int ask(struct sqlite *s, const char *question, char *text, size_t size, 
 
     *text = '\0';
     if (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        bool none = sqlite3_column_type(q, 0) == SQLITE_NULL;
         const unsigned char *got = sqlite3_column_text(q, 0);
 
         snprintf(text, size, "%s", got ? (const char *)got : "");
+        if (!got && !none) {
+            sqlite3_finalize(q);
+            return memory_fault(s, why);
+        }
         rc = SQLITE_DONE;
     }
     rc = rc == SQLITE_DONE ? 0 : sqlite_fault(s, why);
