@@ -101,7 +101,8 @@ struct listener *listener_open(const struct listener_config *config, struct faul
 
     *l = (struct listener){.config = *config, .fd = -1, .reserve = -1};
     if (rc != 0) {
-        rc = fault_set(why, EX_NOHOST, "%s: %s", config->operand, gai_strerror(rc));
+        rc = fault_set(why, rc == EAI_MEMORY ? EX_OSERR : EX_NOHOST, "%s: %s", config->operand,
+            gai_strerror(rc));
     } else {
         rc = bind_to(l, found, why);
         freeaddrinfo(found);
