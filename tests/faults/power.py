@@ -197,7 +197,11 @@ class Stage:
         self.wait(lambda: wanted <= set(self.answers_read()), "events to be handed out")
 
     def follow(self, store, *options):
-        return self.start(["ts-spool", "drain", "-F", *options, "--into", self.into(), store])
+        """A drain that follows, from when it is at work: a signal before would just kill it."""
+        drain = self.start(["ts-spool", "drain", "-F", *options, "--into", self.into(), store])
+        lock = os.path.join(self.folder, store + "-drain")
+        self.wait(lambda: os.path.exists(lock), "the drain")
+        return drain
 
 
 # ---- scenarios ----------------------------------------------------------------------------------
