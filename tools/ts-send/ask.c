@@ -261,11 +261,12 @@ static bool common_has(const struct headers *common, struct slice name)
 
 static bool has_field(const struct ask *a, struct slice name)
 {
-    const char *line = a->fields.data, *end = line + a->fields.len;
+    for (size_t at = 0; at < a->fields.len; at += strlen(a->fields.data + at) + 1) {
+        const char *line = a->fields.data + at;
 
-    for (; line && line < end; line += strlen(line) + 1)
         if (strncasecmp(line, name.p, name.n) == 0 && line[name.n] == ':')
             return true;
+    }
     return false;
 }
 
