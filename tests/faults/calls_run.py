@@ -85,6 +85,7 @@ class Job:
         self.hung = False
         self.process = subprocess.Popen(        # pylint: disable=consider-using-with
             command, cwd=cwd, env=env, shell=isinstance(command, str), start_new_session=True,
+            bufsize=0,      # or what follows a line that was read is lost for communicate()
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.timer = threading.Timer(LIMIT_S, self.give_up)
         self.timer.daemon = True
