@@ -209,6 +209,15 @@ event a p1 | ts-send -p "$T/hr2.jq" --give-up-after 300ms --retry-first 50ms "$u
 like "$(cat "$T/receipts")" deferred "an error in the profile's verdict is no delivery"
 is "$(grep -c 'profile hr2.jq: verdict: ' "$T/err")" 1 "and is said once"
 
+# --- many at once ------------------------------------------------------------------------------------
+
+server_start open
+for i in $(seq 200); do event "m$i" "p$i"; done | send -b 100
+is "$status $(cut -d' ' -f2 "$T/out" | sort | uniq -c | tr -s ' ')" "0  200 delivered" "large arrays"
+sed 's/arrays: "items",/& fields: ["person_id", "utc"],/' "$T/hr.jq" >"$T/hr3.jq"
+event z p1 ',"secret":"x"' | ts-send -p "$T/hr3.jq" --explain "$url" >"$T/out"
+like "$(cat "$T/out")" '"json":\[\{"id":"z","person_id":"p1","at":"2026-01-07 02:34:08"\}\]' "a profile sees the fields that it names"
+
 # --- what is too old, too large, dry -----------------------------------------------------------------
 
 server_start open

@@ -14,6 +14,7 @@
 #include "msg.h"
 #include "state.h"
 
+#define EVENTS_KEPT 64  /* while a request is under way, where a profile sees all of them */
 #define SESSION_TRIES 3 /* for one event, until it waits between them */
 
 void talk_open(struct sender *s)
@@ -488,6 +489,9 @@ int talk_go(struct sender *s, struct batch *b, struct fault *why)
     r.tag = b;
     b->session = s->talk.number;
     batch_counts(s, b);
+    /* Whole events as values are several times their text: many are better made again. */
+    if (!s->talk.p->filter && batch_count(b) > EVENTS_KEPT)
+        forget_events(b);
     return transfer_start(s->transfer, &r, why);
 }
 
@@ -600,6 +604,8 @@ void talk_finish(struct sender *s, struct batch *b, const struct exchange *done)
     struct judgement j;
     bool then;
 
+    if (!b->talking)
+        build_events(s, b);
     ask_verdict(s, b, r, &j);
     then = !j.each && j.one.act == ACT_THEN;
     if (r->net == NET_OK && (j.each || j.one.act != ACT_SESSION))
