@@ -7,14 +7,13 @@
 #include "script.h"
 
 #include <assert.h>
-#include <jq.h>
-#include <jv.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "event.h"
 #include "json.h"
+#include "libjq.h"
 
 static_assert(sizeof(jv) == sizeof(struct value), "a value is a jv");
 
@@ -515,11 +514,14 @@ static void join_program(
 struct script *script_new(
     const char *name, struct slice prelude, struct slice program, struct fault *why)
 {
-    struct script *s = mem_alloc(sizeof *s);
+    struct script *s;
     struct buf text = {0};
     char *home = getenv("HOME");
     bool fine;
 
+    if (libjq_load(why) < 0)
+        return NULL;
+    s = mem_alloc(sizeof *s);
     memset(s, 0, sizeof *s);
     s->name = mem_text(slice_of(name));
     s->jq = jq_init();

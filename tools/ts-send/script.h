@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jq programs in the process, through libjq.  The only file that knows jq.h and jv.h: everybody
- * else holds a `struct value`, which is one jv.  (A header of our own called jq.h would hide
- * libjq's.)
+ * jq programs in the process, through libjq.  script.c alone knows jq.h and jv.h (by libjq.h):
+ * everybody else holds a `struct value`, which is one jv.  (A header of our own called jq.h would
+ * hide libjq's.)
  *
  * A value is owned by whoever holds it; a function says "takes" where it becomes the owner.  Copies
  * are cheap: they share what they hold.
