@@ -34,9 +34,10 @@ static struct value fields_of(struct slice lines)
 
     while (lines.n > 0) {
         const char *end = memchr(lines.p, '\n', lines.n), *colon = memchr(lines.p, ':', lines.n);
-        size_t line = end ? (size_t)(end - lines.p) : lines.n, n = (size_t)(colon - lines.p);
+        size_t line = end ? (size_t)(end - lines.p) : lines.n;
+        size_t n = colon ? (size_t)(colon - lines.p) : line;
 
-        if (colon && n < line && n < sizeof name) {
+        if (n < line && n < sizeof name) {
             struct slice value = slice_trim((struct slice){colon + 1, line - n - 1});
             struct value before;
 

@@ -479,7 +479,7 @@ static void name_compile_error(const struct script *s, struct fault *why)
 
     if (strncmp(text, "jq: error: ", 11) == 0)
         text += 11;
-    line = at ? atoi(at + 7) - s->prelude_lines : 0;
+    line = at ? (int)strtol(at + 7, NULL, 10) - s->prelude_lines : 0;
     if (line > 0) {
         end = strstr(text, " (Unix shell quoting issues?)");
         end = end && end < at ? end : at;

@@ -359,11 +359,11 @@ static int check_facts(struct postgresql *s, struct fault *why)
     else if (strcmp(PQgetvalue(r, 0, 1), "on") != 0)
         fault_set(why, EX_CONFIG,
             "%s: the server has fsync off: receipts would not hold when it loses power", s->name);
-    else if (atoi(PQgetvalue(r, 0, 2)) < SERVER_OLDEST)
+    else if (strtol(PQgetvalue(r, 0, 2), NULL, 10) < SERVER_OLDEST)
         fault_set(why, EX_CONFIG, "%s: the server is older than PostgreSQL 13", s->name);
     else
         rc = 0;
-    s->lease_s = *lease ? atoi(lease) : 30;
+    s->lease_s = *lease ? (int)strtol(lease, NULL, 10) : 30;
     if (s->lease_s < LEASE_LEAST_S)
         s->lease_s = LEASE_LEAST_S;
     if (s->lease_s > LEASE_MOST_S)

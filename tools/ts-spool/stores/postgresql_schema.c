@@ -387,7 +387,7 @@ static int check_version(struct postgresql *s, struct fault *why)
     if (!r)
         return -1;
     if (PQntuples(r) == 1)
-        version = atoi(PQgetvalue(r, 0, 0));
+        version = (int)strtol(PQgetvalue(r, 0, 0), NULL, 10);
     PQclear(r);
     s->trouble = PG_FINAL;
     if (version < 1)
