@@ -639,13 +639,18 @@ def try_piece(piece):
     return CURRENT.try_points(*piece)
 
 
+def begin_worker():
+    # Not by an exception, as the main process: it would leave a lock behind that others wait for.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def try_all(run):
     global CURRENT      # the workers are forked: what stands here need not be sent to them
     CURRENT = run
     total = len(run.records) + 1
     tried = distinct = real = 0
     found = []
-    with multiprocessing.Pool(run.options.jobs) as pool:
+    with multiprocessing.Pool(run.options.jobs, begin_worker) as pool:
         work = pieces(run.full, total, 8 * run.options.jobs)
         for piece in pool.imap_unordered(try_piece, work):
             tried, distinct, real = tried + piece[0], distinct + piece[1], real + piece[2]
@@ -653,6 +658,8 @@ def try_all(run):
             if found and run.options.stop:
                 pool.terminate()
                 break
+        pool.close()
+        pool.join()
     return tried, distinct, real, found
 
 
