@@ -68,6 +68,7 @@ echo "# $(<pushed)"
 all_kept 3000 "few descriptors"
 like "$(<err)" 'out of file descriptors' "which is said"
 ends
+rm -f ledger
 (
     ulimit -n 200
     exec ts-read -d D -F -l http://:0 --into "$store" >out 2>err
@@ -76,7 +77,6 @@ reader=$!
 tap_pids+=("$reader")
 wait_for 10 grep -q '^listening on ' err
 port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' err)
-rm -f ledger
 pushers -c 600 -a 10 -n 3000 -t 60 -r -l acks "$port" >pushed
 is $? 0 "the same from the beginning on"
 like "$(<err)" 'at most [0-9]+ connections at once' "which is said"
