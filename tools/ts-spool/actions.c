@@ -68,15 +68,10 @@ static int run(const struct program *program, int argc, char **argv, struct faul
 {
     struct listing l = {.why = why};
     struct store *s;
-    int first, rc = command_options(program, argc, argv, set_option, &l, &first, why);
-    const char *name;
+    int rc = command_reads(program, argc, argv, set_option, &l, &s, why);
 
     if (rc != 0)
         return rc;
-    name = command_store(program, argc, argv, first, why);
-    s = name ? store_open(name, STORE_READ, why) : NULL;
-    if (!s)
-        return -1;
     line_writer_init(&l.out, 1, "standard output");
     rc = store_actions(s, 0, take_row, &l, why);
     if (rc == 0)

@@ -291,15 +291,10 @@ static int run(const struct program *program, int argc, char **argv, struct faul
 {
     struct auditing a = {.form = &audit_table};
     struct store *s;
-    int first, rc = command_options(program, argc, argv, set_option, &a, &first, why);
-    const char *name;
+    int rc = command_reads(program, argc, argv, set_option, &a, &s, why);
 
     if (rc != 0)
         return rc;
-    name = command_store(program, argc, argv, first, why);
-    s = name ? store_open(name, STORE_READ, why) : NULL;
-    if (!s)
-        return -1;
     a.parser = event_reader_new();
     a.missing = missing_new();
     line_writer_init(&a.out, 1, "standard output");

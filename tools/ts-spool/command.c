@@ -25,3 +25,17 @@ const char *command_store(
         program->name);
     return NULL;
 }
+
+int command_reads(const struct program *program, int argc, char **argv,
+    int (*set)(void *arg, const struct option_value *v, struct fault *why), void *arg,
+    struct store **s, struct fault *why)
+{
+    int first, rc = command_options(program, argc, argv, set, arg, &first, why);
+    const char *name;
+
+    if (rc != 0)
+        return rc;
+    name = command_store(program, argc, argv, first, why);
+    *s = name ? store_open(name, STORE_READ, why) : NULL;
+    return *s ? 0 : -1;
+}

@@ -339,15 +339,10 @@ static int run(const struct program *program, int argc, char **argv, struct faul
 {
     struct list l = {0};
     struct store *s;
-    int first, rc = command_options(program, argc, argv, set_option, &l, &first, why);
-    const char *name;
+    int rc = command_reads(program, argc, argv, set_option, &l, &s, why);
 
     if (rc != 0)
         return rc;
-    name = command_store(program, argc, argv, first, why);
-    s = name ? store_open(name, STORE_READ, why) : NULL;
-    if (!s)
-        return -1;
     l.parser = event_reader_new();
     if (l.by)
         l.tally = tally_new();

@@ -28,4 +28,9 @@ int command_options(const struct program *program, int argc, char **argv,
 const char *command_store(
     const struct program *program, int argc, char **argv, int first, struct fault *why);
 
+/* Both, for those that only read: 0 and *s, the operand's store; COMMAND_DONE; or -1. */
+int command_reads(const struct program *program, int argc, char **argv,
+    int (*set)(void *arg, const struct option_value *v, struct fault *why), void *arg,
+    struct store **s, struct fault *why);
+
 #endif
