@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "peek.h"
 
 #define OID_UUID 2950
 #define OID_BYTEA 17
@@ -52,36 +53,6 @@ static void add_bytes(struct buf *b, const void *p, size_t n)
 {
     add32(b, (uint32_t)n);
     buf_add(b, p, n);
-}
-
-/* The text of a string member that is found by its name; NULL when absent. */
-static const char *member(const char *line, size_t len, const char *name, size_t *size)
-{
-    const char *at = memmem(line, len, name, strlen(name)), *end;
-
-    if (!at)
-        return NULL;
-    at += strlen(name);
-    end = memchr(at, '"', len - (size_t)(at - line));
-    *size = end ? (size_t)(end - at) : 0;
-    return end ? at : NULL;
-}
-
-static int digit(char c)
-{
-    return c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
-}
-
-static void uuid_bytes(const char *text, size_t len, unsigned char out[16])
-{
-    int n = 0;
-
-    memset(out, 0, 16);
-    for (size_t i = 0; i < len && n < 32; i++)
-        if (text[i] != '-') {
-            out[n / 2] = (unsigned char)(out[n / 2] << 4 | digit(text[i]));
-            n++;
-        }
 }
 
 /* The elements of the three arrays; their heads come when their number is known. */

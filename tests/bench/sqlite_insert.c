@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "peek.h"
+
 static const char schema[] =
     "PRAGMA journal_mode=TRUNCATE;"
     "PRAGMA synchronous=FULL;"
@@ -29,36 +31,6 @@ static void must(int rc, int wanted)
         return;
     fprintf(stderr, "sqlite_insert: %s\n", sqlite3_errmsg(db));
     exit(74);
-}
-
-/* The text of a string member that is found by its name; NULL when absent. */
-static const char *member(const char *line, size_t len, const char *name, size_t *size)
-{
-    const char *at = memmem(line, len, name, strlen(name)), *end;
-
-    if (!at)
-        return NULL;
-    at += strlen(name);
-    end = memchr(at, '"', len - (size_t)(at - line));
-    *size = end ? (size_t)(end - at) : 0;
-    return end ? at : NULL;
-}
-
-static int digit(char c)
-{
-    return c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
-}
-
-static void uuid_bytes(const char *text, size_t len, unsigned char out[16])
-{
-    int n = 0;
-
-    memset(out, 0, 16);
-    for (size_t i = 0; i < len && n < 32; i++)
-        if (text[i] != '-') {
-            out[n / 2] = (unsigned char)(out[n / 2] << 4 | digit(text[i]));
-            n++;
-        }
 }
 
 static void insert(
