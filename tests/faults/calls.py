@@ -25,12 +25,11 @@ import tempfile
 import time
 import zlib
 
+import memory
 from calls_cases import CASES, intact
 from calls_run import NO_MEMORY, Fault, Page, use_build
 
 WORKERS = 2
-# A killed program loses nothing that it wrote to memory, and a sync of it takes no time.
-SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 SHOWN = 40          # kinds of harm printed
 
 # class: (errors that are survived, errors that may end the program, the statuses for that)
@@ -199,7 +198,7 @@ def main():
     args = parser.parse_args()
     use_build()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that the folder goes
-    with tempfile.TemporaryDirectory(prefix="ts-calls.", dir=SHARED_MEMORY) as folder:
+    with tempfile.TemporaryDirectory(prefix="ts-calls.", dir=memory.folder()) as folder:
         return try_all(args, folder)
 
 

@@ -13,6 +13,7 @@ power_check.py the promises.
 """
 import argparse
 import collections
+import fcntl
 import json
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 
+import memory
 import power_check
 import power_disk
 
@@ -203,6 +205,27 @@ class Stage:
         self.wait(lambda: os.path.exists(lock), "the drain")
         return drain
 
+    def kill(self, process):
+        """Kills its group between two records: one that is half written would end the trace."""
+        with open(self.trace, "rb") as trace:
+            fcntl.flock(trace, fcntl.LOCK_EX)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            self.wait(lambda: not alive(process.pid), "the end of the killed")
+
+
+def alive(group):
+    """Whether the group has a process that is no zombie."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % pid, "rb") as f:
+                state, _, its = f.read().rpartition(b")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(its) == group and state not in b"ZX":
+            return True
+    return False
+
 
 # ---- scenarios ----------------------------------------------------------------------------------
 
@@ -242,8 +265,7 @@ def scenario_life(stage):
     put.feed(silent)
     put.end()
     stage.wait_tried(silent[:2])
-    os.killpg(drain.pid, signal.SIGKILL)
-    drain.wait()
+    stage.kill(drain)
     stage.drain("q.db")
     by_hand(stage)
 
@@ -682,8 +704,7 @@ def main(argv):
     options = options_of(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that the folder goes
     began = time.monotonic()
-    base = options.work or ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
-    work = tempfile.mkdtemp(prefix="power.", dir=base)
+    work = tempfile.mkdtemp(prefix="power.", dir=options.work or memory.folder())
     try:
         stage = Stage(work)
         SCENARIOS[options.scenario](stage)

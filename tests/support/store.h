@@ -8,18 +8,24 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static char store_folder[64], store_name[512];
 
-/* A fresh folder, in memory where there is such a file system. */
+/* A fresh folder, in memory where there is such a file system and it has room. */
 static inline void store_make_folder(void)
 {
-    snprintf(store_folder, sizeof store_folder, "%s/ts-store.XXXXXX",
-        access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    struct statvfs disk;
+    bool memory = access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &disk) == 0 &&
+                  disk.f_bavail * disk.f_frsize >= 1u << 30;
+
+    snprintf(
+        store_folder, sizeof store_folder, "%s/ts-store.XXXXXX", memory ? "/dev/shm" : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(store_folder));
 }
 

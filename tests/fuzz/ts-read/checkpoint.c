@@ -32,7 +32,7 @@ static void load(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char folder[] = "/dev/shm/ts-fuzz-XXXXXX";
+    char folder[] = "/tmp/ts-fuzz-XXXXXX";
     FILE *file;
 
     if (!path[0]) {
