@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -19,6 +20,48 @@ static int open_credential(const char *name)
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
         return -1;
     return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+/* The text behind "fd:" or "/dev/fd/", or NULL.  The shell's <(…) is of this kind. */
+static const char *descriptor(const char *name)
+{
+    static const char *const forms[] = {"fd:", "/dev/fd/", "/proc/self/fd/"};
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strncmp(name, forms[i], strlen(forms[i])) == 0)
+            return name + strlen(forms[i]);
+    return NULL;
+}
+
+bool secret_inherited(const char *name)
+{
+    return descriptor(name) != NULL;
+}
+
+/* 0 to 2 are those of the events, the receipts and the messages. */
+static int inherited_fd(const char *name, struct fault *why)
+{
+    const char *digits = descriptor(name);
+    char *end;
+    long n = strtol(digits, &end, 10);
+
+    if (digits[0] < '0' || digits[0] > '9' || *end || n < 3 || n > INT_MAX)
+        return fault_set(why, EX_USAGE, "%s: a secret comes by descriptor 3 or above", name);
+    if (fcntl((int)n, F_GETFD) < 0)
+        return fault_errno(why, EX_NOINPUT, "%s: cannot open", name);
+    return (int)n;
+}
+
+static int open_named(const char *name, struct fault *why)
+{
+    int fd;
+
+    if (descriptor(name))
+        return inherited_fd(name, why);
+    fd = open_credential(name);
+    if (fd < 0)
+        fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    return fd < 0 ? fault_errno(why, EX_NOINPUT, "%s: cannot open", name) : fd;
 }
 
 static int check_owner(int fd, const char *name, struct fault *why)
@@ -57,35 +100,41 @@ static int read_all(int fd, const char *name, struct buf *out, struct fault *why
     return 0;
 }
 
-int secret_read(const char *name, struct buf *out, struct fault *why)
+int secret_read_all(const char *name, bool shown, struct buf *out, struct fault *why)
 {
-    char *end;
-    bool inherited = strncmp(name, "fd:", 3) == 0;
-    int fd = inherited ? (int)strtol(name + 3, &end, 10) : open_credential(name), rc = -1;
+    int fd, rc = -1;
 
     secret_forget(out);
-    if (!inherited && fd < 0)
-        fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
-    if (fd < 0) {
-        fault_errno(why, EX_NOINPUT, "%s: cannot open", name);
-        goto out;
-    }
-    if (!inherited && check_owner(fd, name, why) < 0)
+    fd = open_named(name, why);
+    if (fd < 0)
+        return -1;
+    if (!shown && !descriptor(name) && check_owner(fd, name, why) < 0)
         goto out;
     if (read_all(fd, name, out, why) < 0)
         goto out;
+    rc = out->len > 0 ? 0 : fault_set(why, EX_CONFIG, "%s: empty", name);
+out:
+    if (rc < 0)
+        secret_forget(out);
+    close(fd);
+    return rc;
+}
+
+int secret_read(const char *name, struct buf *out, struct fault *why)
+{
+    const char *end;
+
+    if (secret_read_all(name, false, out, why) < 0)
+        return -1;
     end = memchr(out->data, '\n', out->len);
     if (end)
         out->len = (size_t)(end - out->data);
     if (out->len > 0 && out->data[out->len - 1] == '\r')
         out->len--;
-    rc = out->len > 0 ? 0 : fault_set(why, EX_CONFIG, "%s: empty", name);
-out:
-    if (rc < 0)
-        secret_forget(out);
-    if (fd > 2)
-        close(fd);
-    return rc;
+    if (out->len > 0)
+        return 0;
+    secret_forget(out);
+    return fault_set(why, EX_CONFIG, "%s: empty", name);
 }
 
 void secret_forget(struct buf *secret)

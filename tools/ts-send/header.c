@@ -152,7 +152,7 @@ static bool has_name(const struct headers *h, const char *name)
 static int add_old(
     struct headers *h, const struct headers *old, const char *name, struct fault *why)
 {
-    if (!old || strncmp(name, "fd:", 3) != 0)
+    if (!old || !secret_inherited(name))
         return 1;
     return add(h, SLICE_NONE, slice_of(old->line[h->count].data), true, why);
 }

@@ -458,7 +458,7 @@ static int read_secret(
     struct value before = value_get(old, name.p);
     int rc = 0;
 
-    if (strncmp(file, "fd:", 3) == 0 && value_kind(before) == VALUE_STRING) {
+    if (secret_inherited(file) && value_kind(before) == VALUE_STRING) {
         value_set_slice(all, name, before);
         return 0;
     }

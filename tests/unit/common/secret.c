@@ -129,6 +129,56 @@ START_TEST(inherited_descriptor)
 }
 END_TEST
 
+static const struct {
+    const char *form;
+    int status; /* 0: good */
+} descriptors[] = {
+    {"fd:%d", 0},
+    {"/dev/fd/%d", 0},
+    {"/proc/self/fd/%d", 0},
+    {"fd:%dx", EX_USAGE},
+    {"fd:-%d", EX_USAGE},
+    {"fd:", EX_USAGE},
+    {"fd:0", EX_USAGE},
+    {"/dev/fd/2", EX_USAGE},
+    {"fd:999", EX_NOINPUT},
+};
+
+START_TEST(names_of_descriptors)
+{
+    struct buf secret = {0};
+    int pair[2], rc;
+    char name[32];
+
+    ck_assert_int_eq(pipe(pair), 0);
+    ck_assert_int_eq(write(pair[1], "one\ntwo\n", 8), 8);
+    close(pair[1]);
+    snprintf(name, sizeof name, descriptors[_i].form, pair[0]);
+    ck_assert(secret_inherited(name));
+    rc = secret_read_all(name, false, &secret, &why);
+    ck_assert_int_eq(rc, descriptors[_i].status ? -1 : 0);
+    if (rc == 0)
+        ck_assert(slice_is(buf_all(&secret), "one\ntwo\n"));
+    else
+        ck_assert_int_eq(why.status, descriptors[_i].status);
+    secret_forget(&secret);
+}
+END_TEST
+
+START_TEST(what_may_be_shown)
+{
+    struct buf text = {0};
+
+    put("one\ntwo\n", 8, 0644);
+    ck_assert(!secret_inherited(path));
+    ck_assert_int_eq(secret_read_all(path, false, &text, &why), -1);
+    ck_assert_int_eq(why.status, EX_NOPERM);
+    ck_assert_int_eq(secret_read_all(path, true, &text, &why), 0);
+    ck_assert(slice_is(buf_all(&text), "one\ntwo\n"));
+    secret_forget(&text);
+}
+END_TEST
+
 START_TEST(service_credential)
 {
     struct buf secret = {0};
@@ -163,6 +213,9 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, links_are_not_followed);
     tcase_add_test(tc, missing_folder_or_too_long);
     tcase_add_test(tc, inherited_descriptor);
+    tcase_add_loop_test(
+        tc, names_of_descriptors, 0, (int)(sizeof descriptors / sizeof *descriptors));
+    tcase_add_test(tc, what_may_be_shown);
     tcase_add_test(tc, service_credential);
     tcase_add_test(tc, comparing);
 }
