@@ -135,12 +135,11 @@ void json_int(struct buf *b, int64_t n)
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void json_base64(struct buf *b, struct slice s)
+void json_base64_text(struct buf *b, struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
-    char *q = buf_room(b, (s.n + 2) / 3 * 4 + 2);
+    char *q = buf_room(b, (s.n + 2) / 3 * 4);
 
-    *q++ = '"';
     for (size_t i = 0; i < s.n; i += 3) {
         uint32_t w = (uint32_t)p[i] << 16;
 
@@ -151,8 +150,14 @@ void json_base64(struct buf *b, struct slice s)
         *q++ = i + 1 < s.n ? base64_digits[w >> 6 & 63] : '=';
         *q++ = i + 2 < s.n ? base64_digits[w & 63] : '=';
     }
-    *q++ = '"';
     b->len = (size_t)(q - b->data);
+}
+
+void json_base64(struct buf *b, struct slice s)
+{
+    buf_char(b, '"');
+    json_base64_text(b, s);
+    buf_char(b, '"');
 }
 
 bool json_base64_bytes(struct buf *b, struct slice text)

@@ -14,8 +14,9 @@ void json_str(struct buf *b, struct slice s);
 
 void json_int(struct buf *b, int64_t n);
 
-/* Standard base64 with padding, quoted. */
+/* Standard base64 with padding: quoted; or without quotes, for what is no JSON. */
 void json_base64(struct buf *b, struct slice s);
+void json_base64_text(struct buf *b, struct slice s);
 
 /* Appends the bytes of standard base64 text; false, with some of them appended, when it is none. */
 bool json_base64_bytes(struct buf *b, struct slice text);

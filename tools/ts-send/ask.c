@@ -17,7 +17,7 @@
 
 void ask_init(struct ask *a)
 {
-    *a = (struct ask){.sent = value_null(), .sign = value_null()};
+    *a = (struct ask){.sent = value_null()};
 }
 
 void ask_free(struct ask *a)
@@ -26,7 +26,6 @@ void ask_free(struct ask *a)
     buf_free(&a->body);
     buf_free(&a->fields);
     value_free(a->sent);
-    value_free(a->sign);
 }
 
 /* ---- events ---- */
@@ -357,30 +356,109 @@ static int read_body(const struct scripted *p, struct value said, const struct h
     return rc;
 }
 
-/* ---- all of it ---- */
+/* ---- the signature ---- */
 
-static int check_keys(const struct scripted *p, struct value said, struct fault *why)
+/* Whether all its members are known; `what` names the object. */
+static int check_keys(const struct scripted *p, const char *what, const char *const *known,
+    struct value object, struct fault *why)
 {
-    static const char *const known[] = {"method", "path", "query", "headers", "json", "form",
-        "text", "content_type", "idempotency", "safe", "timeout_s", "sign"};
     struct slice key;
     struct value v;
     int at = 0;
 
-    if (value_kind(said) != VALUE_OBJECT)
-        return fault_set(why, EX_CONFIG, "profile %s: a request is an object", p->name);
-    while (value_next(said, &at, &key, &v)) {
-        size_t i = 0;
+    if (value_kind(object) != VALUE_OBJECT)
+        return fault_set(why, EX_CONFIG, "profile %s: %s: must be an object", p->name, what);
+    while (value_next(object, &at, &key, &v)) {
+        const char *const *k = known;
 
         value_free(v);
-        while (i < sizeof known / sizeof *known && !slice_is(key, known[i]))
-            i++;
-        if (i == sizeof known / sizeof *known)
-            return fault_set(why, EX_CONFIG, "profile %s: request: %.*s is not known", p->name,
+        while (*k && !slice_is(key, *k))
+            k++;
+        if (!*k)
+            return fault_set(why, EX_CONFIG, "profile %s: %s: %.*s is not known", p->name, what,
                 (int)key.n, key.p);
     }
     return 0;
 }
+
+/* What a profile says about it; the texts live as long as the values. */
+enum { SIGN_ALG, SIGN_KEY, SIGN_TEXT, SIGN_ENCODE, SIGN_HEADER, SIGN_FIELD, SIGN_PREFIX, SIGNS };
+
+static const char *const sign_members[] = {
+    "alg", "key", "text", "encode", "header", "field", "prefix", NULL};
+
+static int put_signature(const struct scripted *p, const struct slice *is, bool form,
+    struct slice signature, const struct headers *common, struct ask *a, struct fault *why)
+{
+    struct value v;
+
+    if (!is[SIGN_FIELD].p == !is[SIGN_HEADER].p)
+        return fault_set(why, EX_CONFIG, "profile %s: sign: header or field", p->name);
+    if (is[SIGN_HEADER].p)
+        return add_field(p, common, is[SIGN_HEADER], signature, a, why);
+    if (!form)
+        return fault_set(why, EX_CONFIG, "profile %s: sign: field: needs a form", p->name);
+    v = value_string(signature);
+    add_pair(&a->body, 0, is[SIGN_FIELD], v);
+    value_free(v);
+    return 0;
+}
+
+static int make_signature(const struct scripted *p, const struct slice *is, const struct ask *a,
+    struct buf *out, struct fault *why)
+{
+    const struct sign_algorithm *alg = sign_algorithm_of(is[SIGN_ALG]);
+    bool hex = is[SIGN_ENCODE].p && slice_is(is[SIGN_ENCODE], "hex");
+    const struct sign_key *key;
+    struct fault f;
+
+    if (!alg || (is[SIGN_ENCODE].p && !hex && !slice_is(is[SIGN_ENCODE], "base64")))
+        return fault_set(why, EX_CONFIG, "profile %s: sign: alg or encode is not known", p->name);
+    if (scripted_key(p, is[SIGN_KEY], &key, why) < 0)
+        return -1;
+    buf_slice(out, is[SIGN_PREFIX]);
+    if (sign_text(key, alg, is[SIGN_TEXT].p ? is[SIGN_TEXT] : buf_all(&a->body), hex, out, &f) == 0)
+        return 0;
+    return fault_set(why, f.status, "profile %s: sign: %s", p->name, f.text);
+}
+
+static int add_signature(const struct scripted *p, struct value said, const struct headers *common,
+    struct ask *a, struct fault *why)
+{
+    static struct value_key k_sign = {.name = "sign"}, k_form = {.name = "form"};
+    struct value sign = value_pick(said, &k_sign), form, member[SIGNS];
+    struct slice is[SIGNS];
+    struct buf text = {0};
+    int rc = 0;
+
+    if (value_kind(sign) == VALUE_NULL)
+        return 0;
+    form = value_pick(said, &k_form);
+    for (int i = 0; i < SIGNS; i++) {
+        member[i] = value_get(sign, sign_members[i]);
+        is[i] = value_text(member[i]);
+        if (!is[i].p && value_kind(member[i]) != VALUE_NULL)
+            rc = fault_set(
+                why, EX_CONFIG, "profile %s: sign: %s: must be a string", p->name, sign_members[i]);
+    }
+    if (rc == 0)
+        rc = check_keys(p, "sign", sign_members, sign, why);
+    if (rc == 0)
+        rc = make_signature(p, is, a, &text, why);
+    if (rc == 0)
+        rc = put_signature(p, is, value_kind(form) == VALUE_OBJECT, buf_all(&text), common, a, why);
+    for (int i = 0; i < SIGNS; i++)
+        value_free(member[i]);
+    value_free(sign);
+    value_free(form);
+    buf_free(&text);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+static const char *const request_members[] = {"method", "path", "query", "headers", "json", "form",
+    "text", "content_type", "idempotency", "safe", "timeout_s", "sign", NULL};
 
 static int read_method(
     const struct scripted *p, struct value said, struct ask *a, struct fault *why)
@@ -427,13 +505,11 @@ static void read_flags(struct value said, struct ask *a)
 /* What `verdict` sees of it: not the headers, which hold secrets. */
 static void keep_sent(struct value said, struct ask *a)
 {
-    static struct value_key headers = {.name = "headers"}, sign = {.name = "sign"};
+    static struct value_key headers = {.name = "headers"};
 
     value_free(a->sent);
     a->sent = value_copy(said);
     value_put(&a->sent, &headers, value_null());
-    value_free(a->sign);
-    a->sign = value_pick(said, &sign);
 }
 
 int ask_read(const struct scripted *p, struct value said, const struct headers *common,
@@ -442,11 +518,12 @@ int ask_read(const struct scripted *p, struct value said, const struct headers *
     const char *line;
 
     a->url.len = a->body.len = a->fields.len = a->field_count = 0;
-    if (check_keys(p, said, why) < 0 || read_method(p, said, a, why) < 0)
+    if (check_keys(p, "request", request_members, said, why) < 0 ||
+        read_method(p, said, a, why) < 0)
         return -1;
     read_flags(said, a);
     if (read_url(p, said, a, why) < 0 || read_fields(p, said, common, a, why) < 0 ||
-        read_body(p, said, common, a, why) < 0)
+        read_body(p, said, common, a, why) < 0 || add_signature(p, said, common, a, why) < 0)
         return -1;
     line = a->fields.data;
     for (unsigned i = 0; i < a->field_count; i++, line += strlen(line) + 1)

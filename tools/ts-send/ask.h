@@ -23,7 +23,6 @@ struct ask {
     bool safe;          /* nothing arrives by it: a search */
     int64_t timeout_ms; /* 0: not said */
     struct value sent;  /* as the profile returned it, without headers */
-    struct value sign;  /* what it says about a signature, or null */
 };
 
 void ask_init(struct ask *a);
@@ -49,8 +48,8 @@ struct ask_input {
 };
 struct value ask_input(const struct scripted *p, const struct ask_input *in, bool secrets);
 
-/* The request that `said` describes, into *a (replaced); common: the fields of all requests, which
-   win.  -1 and *why when it describes none. */
+/* The request that `said` describes, into *a (replaced), signed where it says so; common: the
+   fields of all requests, which win.  -1 and *why when it describes none. */
 int ask_read(const struct scripted *p, struct value said, const struct headers *common,
     struct ask *a, struct fault *why);
 

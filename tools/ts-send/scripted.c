@@ -274,6 +274,14 @@ struct scripted *scripted_load(
     return NULL;
 }
 
+static void keys_reset(struct scripted_key *key, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sign_key_free(key[i].key);
+        free(key[i].name);
+    }
+}
+
 void scripted_free(struct scripted *p)
 {
     if (!p)
@@ -283,6 +291,7 @@ void scripted_free(struct scripted *p)
     value_free(p->defaults);
     value_free(p->option);
     value_free(p->secret);
+    keys_reset(p->key, p->keys);
     value_free(p->url);
     value_free(p->fields);
     if (p->filter)
@@ -400,6 +409,17 @@ static int given_secrets(const struct scripted *p, struct value *files, struct f
     return rc;
 }
 
+static struct value stand_in(struct slice name)
+{
+    struct buf text = {0};
+    struct value v;
+
+    buf_printf(&text, "{%s}", name.p);
+    v = value_string(buf_all(&text));
+    buf_free(&text);
+    return v;
+}
+
 /* In place of every secret its name: given or needed. */
 static int stand_ins(struct scripted *p, struct fault *why)
 {
@@ -408,13 +428,13 @@ static int stand_ins(struct scripted *p, struct fault *why)
     int at = 0, rc = given_secrets(p, &files, why);
 
     while (rc == 0 && value_next(declared, &at, &key, &one)) {
-        struct value given = value_get(files, key.p);
-        struct buf text = {0};
+        struct value given = value_get(files, key.p), sign = value_get(one, "sign");
 
-        buf_printf(&text, "{%s}", key.p);
         if (value_kind(given) == VALUE_STRING || is_true(one, "required"))
-            value_set_slice(&p->secret, key, value_string(buf_all(&text)));
-        buf_free(&text);
+            value_set_slice(&p->secret, key, stand_in(key));
+        if (value_kind(sign) != VALUE_NULL && sign_family_of(value_text(sign)) == SIGN_NONE)
+            rc = bad(p, "secrets: sign: hmac or rsa", why);
+        value_free(sign);
         value_free(given);
         value_free(one);
     }
@@ -450,55 +470,128 @@ struct scripted *scripted_open(
     return NULL;
 }
 
-/* One secret into *all; `old` has what an inherited descriptor gave before. */
-static int read_secret(
-    struct value *all, struct value old, struct slice name, const char *file, struct fault *why)
+/* What was read, to be put in the place of what was read before. */
+struct reading {
+    struct value secret;
+    struct scripted_key key[PROFILE_SETTINGS_MAX];
+    unsigned keys;
+};
+
+static struct sign_key *find_key(const struct scripted *p, struct slice name)
 {
+    for (unsigned i = 0; i < p->keys; i++)
+        if (slice_is(name, p->key[i].name))
+            return p->key[i].key;
+    return NULL;
+}
+
+/* A key that signs stays here; jq has no use for it. */
+static int read_key(const struct scripted *p, struct slice name, enum sign_family family,
+    const char *file, struct reading *new, struct fault *why)
+{
+    struct sign_key *key = find_key(p, name);
     struct buf text = {0};
-    struct value before = value_get(old, name.p);
     int rc = 0;
 
+    if (key && secret_inherited(file)) {
+        sign_key_use(key);
+    } else {
+        rc = family == SIGN_RSA ? secret_read_all(file, false, &text, why)
+                                : secret_read(file, &text, why);
+        key = rc == 0 ? sign_key_new(family, file, buf_all(&text), why) : NULL;
+        secret_forget(&text);
+    }
+    if (!key)
+        return -1;
+    new->key[new->keys++] = (struct scripted_key){mem_text(name), key};
+    value_set_slice(&new->secret, name, stand_in(name));
+    return 0;
+}
+
+static int read_text(const struct scripted *p, struct slice name, const char *file,
+    struct reading *new, struct fault *why)
+{
+    struct buf text = {0};
+    struct value before = p->read ? value_get(p->secret, name.p) : value_null();
+    int rc;
+
     if (secret_inherited(file) && value_kind(before) == VALUE_STRING) {
-        value_set_slice(all, name, before);
+        value_set_slice(&new->secret, name, before);
         return 0;
     }
     value_free(before);
     rc = secret_read(file, &text, why);
     if (rc == 0)
-        value_set_slice(all, name, value_string(buf_all(&text)));
+        value_set_slice(&new->secret, name, value_string(buf_all(&text)));
     secret_forget(&text);
+    return rc;
+}
+
+/* One secret as the profile declares it. */
+static int read_secret(const struct scripted *p, struct slice name, struct value declared,
+    struct value files, struct reading *new, struct fault *why)
+{
+    struct value file = value_get(files, name.p), sign = value_get(declared, "sign");
+    enum sign_family family = sign_family_of(value_text(sign));
+    int rc = 0;
+
+    if (value_kind(file) == VALUE_STRING)
+        rc = family == SIGN_NONE ? read_text(p, name, value_text(file).p, new, why)
+                                 : read_key(p, name, family, value_text(file).p, new, why);
+    else if (is_true(declared, "required"))
+        rc = fault_set(why, EX_USAGE, "the profile %s needs --secret %s=FILE%s", p->name, name.p,
+            strcmp(name.p, "token") == 0 ? " or --token-file" : "");
+    value_free(file);
+    value_free(sign);
     return rc;
 }
 
 int scripted_secrets(struct scripted *p, struct fault *why)
 {
-    struct value files, all = value_object(), none = value_object(),
-                        declared = value_get(p->defaults, "secrets"), one;
-    struct slice key;
+    struct reading new = {.secret = value_object()};
+    struct value files, declared = value_get(p->defaults, "secrets"), one;
+    struct slice name;
     int at = 0, rc = given_secrets(p, &files, why);
 
-    while (rc == 0 && value_next(declared, &at, &key, &one)) {
-        struct value file = value_get(files, key.p);
-
-        if (value_kind(file) == VALUE_STRING)
-            rc = read_secret(&all, p->read ? p->secret : none, key, value_text(file).p, why);
-        else if (is_true(one, "required"))
-            rc = fault_set(why, EX_USAGE, "the profile %s needs --secret %s=FILE%s", p->name, key.p,
-                strcmp(key.p, "token") == 0 ? " or --token-file" : "");
-        value_free(file);
+    while (rc == 0 && value_next(declared, &at, &name, &one)) {
+        rc = new.keys < PROFILE_SETTINGS_MAX ? read_secret(p, name, one, files, &new, why)
+                                             : bad(p, "secrets: too many", why);
         value_free(one);
     }
     value_free(files);
-    value_free(none);
     value_free(declared);
     if (rc < 0) {
-        value_free(all);
+        value_free(new.secret);
+        keys_reset(new.key, new.keys);
         return rc;
     }
     value_free(p->secret);
-    p->secret = all;
+    keys_reset(p->key, p->keys);
+    p->secret = new.secret;
+    memcpy(p->key, new.key, sizeof p->key);
+    p->keys = new.keys;
     p->read = true;
     return 0;
+}
+
+int scripted_key(
+    const struct scripted *p, struct slice name, const struct sign_key **key, struct fault *why)
+{
+    struct value all = value_get(p->defaults, "secrets"), one, sign;
+    bool declared;
+
+    one = name.p ? value_get(all, name.p) : value_null();
+    sign = value_get(one, "sign");
+    declared = value_kind(sign) == VALUE_STRING;
+    value_free(all);
+    value_free(one);
+    value_free(sign);
+    *key = find_key(p, name);
+    if (declared && (*key || !p->read))
+        return 0;
+    return fault_set(why, EX_CONFIG,
+        "profile %s: sign: key: must name one of defaults.secrets with sign%s", p->name,
+        declared ? ", and it was not given" : "");
 }
 
 void scripted_mask(const struct scripted *p, struct buf *text)

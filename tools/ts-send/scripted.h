@@ -8,6 +8,7 @@
 
 #include "profile.h"
 #include "script.h"
+#include "sign.h"
 #include "zone.h"
 
 /* The files under profiles/, embedded by the Makefile; the last has no name. */
@@ -16,6 +17,11 @@ struct profile_text {
     struct slice text;
 };
 extern const struct profile_text profile_texts[];
+
+struct scripted_key {
+    char *name;
+    struct sign_key *key;
+};
 
 struct scripted {
     struct profile profile; /* first: a scripted profile is a profile */
@@ -27,12 +33,14 @@ struct scripted {
     struct value fields;         /* holds its names */
     struct value option;         /* object of strings */
     struct value secret;         /* object of strings: stand-ins until scripted_secrets */
-    bool read;                   /* … has read them */
-    struct slice base;           /* of the URL: without its query and a slash at the end */
-    size_t base_n;               /* … with that slash */
-    struct slice query;          /* of the URL, without "?" */
-    struct value url;            /* base, as a string */
-    struct zone *zone;           /* -o zone=, or NULL */
+    struct scripted_key key[PROFILE_SETTINGS_MAX]; /* those that only sign: jq sees stand-ins */
+    unsigned keys;
+    bool read;          /* … has read them */
+    struct slice base;  /* of the URL: without its query and a slash at the end */
+    size_t base_n;      /* … with that slash */
+    struct slice query; /* of the URL, without "?" */
+    struct value url;   /* base, as a string */
+    struct zone *zone;  /* -o zone=, or NULL */
 };
 
 /* NULL and *why: no such profile or file, an error in it, an option that it does not know or that
@@ -47,6 +55,10 @@ void scripted_free(struct scripted *p);
 
 /* Reads all secrets, again when called again; those of an inherited descriptor stay as they are. */
 int scripted_secrets(struct scripted *p, struct fault *why);
+
+/* The key of this name, NULL while the secrets are not read.  -1 and *why: the profile has none. */
+int scripted_key(
+    const struct scripted *p, struct slice name, const struct sign_key **key, struct fault *why);
 
 /* Replaces every secret in the text by ***. */
 void scripted_mask(const struct scripted *p, struct buf *text);

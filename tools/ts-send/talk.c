@@ -419,8 +419,6 @@ static int make_request(struct sender *s, struct batch *b)
         if (!judged_unsent(s, b, said))
             return 0;
     }
-    if (rc == 0 && value_kind(b->ask.sign) != VALUE_NULL)
-        rc = fault_set(&why, EX_CONFIG, "profile %s: sign: not in this version", s->profile->name);
     if (rc == 0)
         return 1;
     request_fault(s, b, &why);

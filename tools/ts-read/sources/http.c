@@ -468,14 +468,15 @@ static void http_commit(void *state, void *token, enum verdict verdict)
     http_settled(token, verdict);
 }
 
-/* SIGHUP: the token may have changed; one that cannot be read leaves the old one in force. */
+/* SIGHUP: the token may have changed; one that cannot be read leaves the old one in force.  The
+   number of a descriptor that was read may be a connection's by now. */
 static void http_reload(void *state)
 {
     struct http *h = state;
     struct buf token = {0};
     struct fault why;
 
-    if (!h->env->token_file)
+    if (!h->env->token_file || secret_inherited(h->env->token_file))
         return;
     if (secret_read(h->env->token_file, &token, &why) < 0) {
         msg_warn("%s; the token stays as it was", why.text);

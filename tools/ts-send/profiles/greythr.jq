@@ -16,7 +16,7 @@ def defaults: {
         door: {help: "door of every swipe (device_id)"},
         zone: {help: "zone of the site, Area/City (the device's own wall clock)"}
     },
-    secrets: {key: {required: true, help: "private key, PEM"}}
+    secrets: {key: {required: true, sign: "rsa", help: "private key, PEM"}}
 };
 
 # A comma or a line break in a field would make another swipe of it.
