@@ -148,9 +148,9 @@ kill -9 "$reader"
 wait "$reader" 2>/dev/null
 
 # --- a command that dies -----------------------------------------------------------------------------
-listening -F --into "$store die=97" http://:0
+listening -F --into "$store die=${full:+4}97" http://:0
 pushers -c 32 -n ${full:+1}300 -t 100 -r -l acks "$port" >pushed
-is $? 0 "a command that dies every 97 events: each is accepted at last"
+is $? 0 "a command that dies again and again: each is accepted at last"
 like "$(<pushed)" '503 [1-9]' "after 503 for those that waited"
 echo "# $(<pushed)"
 all_kept ${full:+1}300 "a dying command"
