@@ -198,6 +198,8 @@ int64_t answer_retry_ms(const struct sender *s, const struct item *it)
 
     if (at < wakes)
         at = wakes;
+    if (pace_limited(&s->pace, s->now_ms) && at < pace_next_ms(&s->pace, s->now_ms))
+        at = pace_next_ms(&s->pace, s->now_ms);
     return at < s->destination.next_ms ? s->destination.next_ms : at;
 }
 
@@ -207,6 +209,8 @@ static const char *why_deferred(const struct sender *s, const struct item *it)
         return verdict_words(s->destination.cause);
     if (queue_behind(s->queue, it))
         return BEHIND;
+    if (pace_limited(&s->pace, s->now_ms))
+        return "the receiver's rate limit is used up";
     return it->failures > 0 ? "the receiver failed with it" : "no time left to send it";
 }
 

@@ -28,6 +28,8 @@ void batch_free(struct sender *s, struct batch *b)
     s->batch_free = b;
 }
 
+#define LIMIT_SAID_MS 10000 /* a pause that people should know of */
+
 /* ---- starting ---- */
 
 static void build(struct sender *s, struct batch *b)
@@ -95,18 +97,17 @@ static int go_dry(struct sender *s, struct batch *b, struct slice body, struct f
 
 void batch_counts(struct sender *s, struct batch *b)
 {
-    if (b)
+    uint64_t number = pace_start(&s->pace, s->now_ms);
+
+    if (b) {
         b->refusals = s->refusals;
+        b->number = number;
+        b->sent_ms = s->now_ms;
+    }
     if (s->destination.state == DESTINATION_STOPPED && !(b && b->steps > 0)) {
         if (b)
             b->probe = true;
         destination_probe(&s->destination);
-    }
-    if (s->config->rate_us > 0) {
-        int64_t now_us = s->now_ms * 1000;
-
-        s->rate_next_us =
-            (s->rate_next_us > now_us - 10000 ? s->rate_next_us : now_us) + s->config->rate_us;
     }
     if (s->config->verbose)
         msg_say("[INFO] Sending payload to backend...");
@@ -173,7 +174,7 @@ static struct batch *next_batch(struct sender *s)
     s->batch_free = b->next;
     b->done = 0;
     b->probe = false;
-    b->refusals = 0;
+    b->refusals = b->number = 0;
     b->ends = 1;
     b->end[0] = b->n;
     return b;
@@ -199,10 +200,16 @@ static void renew_secrets(struct sender *s)
     transfer_headers(s->transfer, h);
 }
 
-/* Whether a request may start, as far as connections and --rate go. */
+/* Whether a connection is free, and the receiver not overloaded by one more. */
+static bool may_connect(const struct sender *s)
+{
+    return transfer_free(s->transfer) && pace_free(&s->pace, transfer_busy(s->transfer));
+}
+
+/* Whether a request may start, as far as connections and rates go. */
 static bool may_start(const struct sender *s)
 {
-    return (s->config->dry || transfer_free(s->transfer)) && s->rate_next_us <= s->now_ms * 1000;
+    return s->config->dry || (may_connect(s) && pace_next_ms(&s->pace, s->now_ms) <= s->now_ms);
 }
 
 /* Conversations go on whatever the destination's state: their events are half done. */
@@ -250,15 +257,16 @@ int batch_start(struct sender *s, struct fault *why)
 
 int64_t batch_next_ms(const struct sender *s)
 {
-    int64_t at = s->destination.next_ms;
+    int64_t at = s->destination.next_ms, paced = pace_next_ms(&s->pace, s->now_ms);
 
-    if (s->talk.next && s->talk.state == SESSION_THERE && transfer_free(s->transfer))
-        return (s->rate_next_us + 999) / 1000;
-    if (s->ending || s->config->dry || s->talk.state == SESSION_ASKED ||
-        s->destination.state == DESTINATION_PROBING || (queue_ready(s->queue) == 0 && !s->halves) ||
-        !transfer_free(s->transfer))
+    if (s->config->dry || !may_connect(s))
         return INT64_MAX;
-    return at > s->rate_next_us / 1000 ? at : (s->rate_next_us + 999) / 1000;
+    if (s->talk.next && s->talk.state == SESSION_THERE)
+        return paced;
+    if (s->ending || s->talk.state == SESSION_ASKED ||
+        s->destination.state == DESTINATION_PROBING || (queue_ready(s->queue) == 0 && !s->halves))
+        return INT64_MAX;
+    return at > paced ? at : paced;
 }
 
 /* ---- what came back ---- */
@@ -310,8 +318,55 @@ static void finish(struct sender *s, struct batch *b, const struct exchange *don
         settle_trouble(s, b, done->reply, v);
 }
 
+/* Of a receiver, or of a gateway before it, that has too much to do. */
+static bool overloaded(const struct reply *r)
+{
+    static const short statuses[] = {408, 429, 502, 503, 504};
+
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+        if (r->status == statuses[i])
+            return true;
+    return r->net != NET_OK;
+}
+
+static void say_limit(struct sender *s, const struct quota_left *left)
+{
+    int64_t wait_ms = pace_next_ms(&s->pace, s->now_ms) - s->now_ms;
+
+    if (left->bounded && !s->bounded_said)
+        msg_warn("%s: its rate limit begins anew only in more than %d s: obeyed for so long",
+            s->url, QUOTA_RESET_MAX_S);
+    s->bounded_said |= left->bounded;
+    if (s->limit_said || wait_ms < LIMIT_SAID_MS || !pace_limited(&s->pace, s->now_ms))
+        return;
+    s->limit_said = true;
+    msg_warn("%s: its rate limit is used up: nothing is sent for %.0f s; this is said once", s->url,
+        (double)wait_ms / 1000);
+}
+
+/* What the reply says about how fast to go on. */
+static void pace(struct sender *s, const struct exchange *done)
+{
+    const struct batch *b = done->tag == &s->talk ? NULL : done->tag;
+    struct quota_left left;
+    struct pace_reply r = {.number = b ? b->number : 0,
+        .overload = overloaded(done->reply),
+        .took_ms = -1,
+        .busy = transfer_busy(s->transfer)};
+
+    /* A search, or an array that is not full, takes another time than the rest. */
+    if (b && !b->ask.safe && batch_count(b) >= s->config->batch / 2)
+        r.took_ms = s->now_ms - b->sent_ms;
+    if (reply_left(done->reply, s->wall_ms / 1000, &left))
+        r.left = &left;
+    pace_reply(&s->pace, &r, s->now_ms);
+    if (r.left)
+        say_limit(s, &left);
+}
+
 void batch_finish(struct sender *s, const struct exchange *done)
 {
+    pace(s, done);
     if (done->tag == &s->talk)
         talk_session_back(s, done);
     else if (s->talk.p)

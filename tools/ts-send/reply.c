@@ -18,6 +18,7 @@ void reply_reset(struct reply *r)
     r->net_text = "";
     r->status = 0;
     r->retry_after[0] = r->date[0] = r->location[0] = '\0';
+    quota_reset(&r->quota);
     r->text_n = r->header_bytes = r->body_bytes = 0;
     r->lines.len = r->body.len = 0;
 }
@@ -60,6 +61,7 @@ static void take_status(struct reply *r, struct slice line)
     r->status = status;
     r->lines.len = 0;
     r->retry_after[0] = r->date[0] = r->location[0] = '\0';
+    quota_reset(&r->quota);
 }
 
 void reply_header(struct reply *r, struct slice line)
@@ -86,6 +88,10 @@ void reply_header(struct reply *r, struct slice line)
         break;
     case 'r':
         take_field(line, "retry-after", r->retry_after, sizeof r->retry_after);
+        quota_header(&r->quota, line);
+        break;
+    case 'x':
+        quota_header(&r->quota, line);
         break;
     default:
         break;
@@ -183,11 +189,29 @@ bool reply_date(struct slice text, int64_t now_s, int64_t *unix_s)
     return true;
 }
 
+/* The moment of the reply by the receiver's own clock, which may be wrong; else by ours. */
+static int64_t own_now(const struct reply *r, int64_t now_s)
+{
+    int64_t at = now_s;
+
+    reply_date(slice_of(r->date), now_s, &at);
+    return at;
+}
+
+bool reply_left(const struct reply *r, int64_t now_s, struct quota_left *left)
+{
+    return r->quota.said && quota_left(&r->quota, own_now(r, now_s), left);
+}
+
 int64_t reply_wait_ms(const struct reply *r, int64_t now_s)
 {
     struct slice text = slice_of(r->retry_after);
-    int64_t seconds = 0, at, from = now_s;
+    struct quota_left left;
+    int64_t seconds = 0, at;
 
+    if (text.n == 0 && (r->status == 429 || r->status == 503) && reply_left(r, now_s, &left) &&
+        left.remaining == 0)
+        return left.reset_ms;
     if (text.n == 0)
         return -1;
     if (strspn(text.p, "0123456789") == text.n) {
@@ -196,8 +220,7 @@ int64_t reply_wait_ms(const struct reply *r, int64_t now_s)
     } else {
         if (!reply_date(text, now_s, &at))
             return -1;
-        reply_date(slice_of(r->date), now_s, &from);
-        seconds = at - from;
+        seconds = at - own_now(r, now_s);
     }
     if (seconds < 0)
         seconds = 0;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "quota.h"
 
 /* What became of the exchange itself, before any status counts. */
 enum net {
@@ -28,6 +29,7 @@ struct reply {
     char retry_after[48]; /* the fields' values as text; "": absent or too long */
     char date[48];
     char location[256];
+    struct quota quota;
     char text[REPLY_TEXT_BYTES]; /* the body's first bytes, any bytes */
     size_t text_n;
     size_t header_bytes, body_bytes;
@@ -51,8 +53,12 @@ void reply_body(struct reply *r, struct slice bytes);
 bool reply_date(struct slice text, int64_t now_s, int64_t *unix_s);
 
 /* How long Retry-After asks to wait, in ms: measured against the reply's own Date where it has one,
-   else against now; 0 to REPLY_WAIT_MAX_S; -1 when there is none or it is not understood. */
+   else against now; 0 to REPLY_WAIT_MAX_S; -1 when there is none or it is not understood.  A 429 or
+   503 without it waits for the rate limit to begin anew, where the reply says when. */
 int64_t reply_wait_ms(const struct reply *r, int64_t now_s);
+
+/* What it says about a rate limit, measured likewise; false: nothing. */
+bool reply_left(const struct reply *r, int64_t now_s, struct quota_left *left);
 
 /* "Service Unavailable" for 503; "" for a status that nobody named. */
 const char *reply_status_name(int status);

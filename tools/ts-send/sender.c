@@ -53,6 +53,7 @@ static int sender_open(struct sender *s, const struct sender_config *config, str
     batches_new(s);
     talk_open(s);
     destination_init(&s->destination, &config->backoff);
+    pace_init(&s->pace, config->transfer.connections, config->rate_us);
     s->headers = headers_read(&config->headers, NULL, why);
     if (!s->headers)
         return -1;

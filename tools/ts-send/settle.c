@@ -293,6 +293,8 @@ void settle_trouble(struct sender *s, struct batch *b, const struct reply *r, st
         .wait_ms = v.wait_ms > 0 ? v.wait_ms : -1};
     int64_t wake_ms = 0;
 
+    if (v.cause == CAUSE_BUSY)
+        pace_overload(&s->pace, b->number, transfer_busy(s->transfer));
     for (unsigned i = b->done; i < batch_end(b); i++)
         b->item[i]->failures++;
     report(s, destination_trouble(&s->destination, &t, s->now_ms, settle_random()), r, v.reason);

@@ -10,6 +10,7 @@
 #include "destination.h"
 #include "judge.h"
 #include "line.h"
+#include "pace.h"
 #include "queue.h"
 #include "receipt.h"
 #include "sender.h"
@@ -27,6 +28,8 @@ struct batch {
     unsigned ends;
     bool probe;
     uint64_t refusals; /* when the request was sent */
+    uint64_t number;   /* of the request, in pace */
+    int64_t sent_ms;
     struct buf body, packed;
     char key[REQUEST_KEY_BYTES];
     struct batch *next; /* in the list of the free, or of those to go on with */
@@ -79,6 +82,7 @@ struct sender {
     const struct profile *profile;
     struct queue *queue;
     struct destination destination;
+    struct pace pace;
     struct transfer *transfer;
     struct headers *headers;
     struct line_reader *lines;
@@ -100,7 +104,8 @@ struct sender {
     struct slice *slices;               /* config->batch of them */
     struct request_packer *packer;
     struct talk talk;
-    int64_t rate_next_us;
+    bool bounded_said; /* that a limit is not obeyed for as long as it says */
+    bool limit_said;   /* that the limit is used up */
 
     /* answers */
     struct suspect suspect[REFUSALS_LAST];

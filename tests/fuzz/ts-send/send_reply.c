@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Header lines and a body as a hostile receiver could send them: bounds, and a sane wait. */
+/* Header lines and a body as a hostile receiver could send them: bounds, and sane waits. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *p = (const char *)data;
     struct reply r = {0};
     int64_t s, wait_ms;
+    struct quota_left left;
 
     reply_reset(&r);
     while (size > 0) {
@@ -26,6 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size -= n;
     }
     wait_ms = reply_wait_ms(&r, 1700000000);
+    if (reply_left(&r, 1700000000, &left) &&
+        (left.limit < 0 || left.remaining < 0 || left.reset_ms < 0 ||
+            left.reset_ms > QUOTA_RESET_MAX_S * 1000))
+        abort();
     if (wait_ms < -1 || wait_ms > REPLY_WAIT_MAX_S * 1000 || r.text_n > sizeof r.text ||
         r.status < 0 || r.status > 999 || strlen(r.location) >= sizeof r.location)
         abort();
