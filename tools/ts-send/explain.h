@@ -17,6 +17,7 @@ struct explain_config {
     const char *now; /* RFC 3339, or NULL: the time that .now says */
     unsigned batch;
     enum id_form id;
+    bool check; /* in place of events: `check` */
 };
 
 /* One JSON object a line: {"login"|"session"|"request"|"verdict": …}, in order.  The exit status,

@@ -43,6 +43,7 @@ enum option {
     OPT_EXPLAIN,
     OPT_REPLY,
     OPT_NOW,
+    OPT_CHECK,
 };
 
 static const struct option_spec options[] = {
@@ -53,6 +54,7 @@ static const struct option_spec options[] = {
     {'b', "batch", "N", "arrays of up to N events (1: single events)"},
     {'n', "dry-run", NULL, "print the requests, send nothing"},
     {'v', "verbose", NULL, "say each request and what came of it"},
+    {OPT_CHECK, "check", NULL, "try the way to the receiver, send no event"},
     {OPT_LIST_PROFILES, "list-profiles", NULL, "the profiles and their options"},
     {OPT_EXPLAIN, "explain", NULL, "print requests and verdicts, send nothing"},
     {OPT_REPLY, "reply", "FILE", "with --explain: the next reply"},
@@ -120,6 +122,7 @@ static const struct {
     {'v', FLAG, IN_SETTINGS(sender.verbose), 0, 0},
     {OPT_LIST_PROFILES, FLAG, IN_SETTINGS(list), 0, 0},
     {OPT_EXPLAIN, FLAG, IN_SETTINGS(explained), 0, 0},
+    {OPT_CHECK, FLAG, IN_SETTINGS(explain.check), 0, 0},
     {OPT_NOW, TEXT, IN_SETTINGS(explain.now), 0, 0},
     {OPT_TOKEN_FILE, TEXT, IN_SETTINGS(sender.headers.token_file), 0, 0},
     {OPT_RATE, TEXT, IN_SETTINGS(rate), 0, 0},
