@@ -6,12 +6,12 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "checkup.h"
 #include "explain.h"
 #include "file_sink.h"
 #include "line.h"
 #include "msg.h"
 #include "option.h"
-#include "secret.h"
 #include "sender.h"
 #include "stop.h"
 #include "url.h"
@@ -219,22 +219,6 @@ static int set(struct settings *k, int code, const char *arg, struct fault *why)
     return set_more(k, code, arg, why);
 }
 
-/* The key of --key is a secret like any other; libcurl reads it itself. */
-static int check_files(const struct transfer_config *t, struct fault *why)
-{
-    const char *const open[] = {t->cacert, t->cert};
-    struct buf key = {0};
-    int rc = 0;
-
-    for (size_t i = 0; i < 2; i++)
-        if (open[i] && access(open[i], R_OK) < 0)
-            return fault_errno(why, EX_NOINPUT, "%s: cannot read", open[i]);
-    if (t->key)
-        rc = secret_read(t->key, &key, why);
-    secret_forget(&key);
-    return rc;
-}
-
 static int check_addresses(const struct transfer_config *t, struct fault *why)
 {
     if (t->proxy && url_check("--proxy", t->proxy, why) < 0)
@@ -313,7 +297,7 @@ static int read_options(struct settings *k, int argc, char **argv, struct fault 
     if (url_check("URL", k->sender.transfer.url, why) < 0 || complete(k, why) < 0 ||
         check_addresses(&k->sender.transfer, why) < 0)
         return -1;
-    if (!k->explained && check_files(&k->sender.transfer, why) < 0)
+    if (!k->explained && !k->explain.check && transfer_files(&k->sender.transfer, why) < 0)
         return -1;
     return 1;
 }
@@ -341,10 +325,15 @@ static int run(struct settings *k, struct fault *why)
         return list_profiles(why);
     if (file_sink_is(file.url)) {
         stop_start();
+        if (k->explain.check)
+            return file_sink_check(&file, why);
         return file_sink_run(&file, why);
     }
     if (k->explained) {
         rc = explain(k->sender.profile, &k->explain, why);
+    } else if (k->explain.check) {
+        stop_start();
+        rc = check_run(&k->sender, why);
     } else {
         stop_start();
         rc = sender_run(&k->sender, why);

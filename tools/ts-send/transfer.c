@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "secret.h"
 #include "stop.h"
 #include "url.h"
 
@@ -59,6 +60,9 @@ struct call {
     const char *method; /* likewise */
     bool once;          /* libcurl must not repeat it by itself */
     bool reply_too_long;
+    bool connect_only, unchecked; /* as set last */
+    CURLcode result;
+    char words[CURL_ERROR_SIZE];
     struct call *next; /* in the list of the free */
 };
 
@@ -243,6 +247,10 @@ static CURLcode set_call(struct call *c, struct transfer *t)
     SET(CURLOPT_OPENSOCKETDATA, t);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
     SET(CURLOPT_CLOSESOCKETDATA, t);
+    if (t->config.observed) {
+        SET(CURLOPT_CERTINFO, 1L);
+        SET(CURLOPT_ERRORBUFFER, c->words);
+    }
     c->timeout_ms = t->config.timeout_ms;
     c->reply.keep = t->config.whole_replies;
     return rc;
@@ -274,6 +282,21 @@ static int check_url(const char *url, struct fault *why)
 
     curl_url_cleanup(parts);
     return rc == CURLUE_OK ? 0 : fault_set(why, EX_USAGE, "URL: %s", curl_url_strerror(rc));
+}
+
+int transfer_files(const struct transfer_config *config, struct fault *why)
+{
+    const char *const open[] = {config->cacert, config->cert};
+    struct buf key = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < 2; i++)
+        if (open[i] && access(open[i], R_OK) < 0)
+            return fault_errno(why, EX_NOINPUT, "%s: cannot read", open[i]);
+    if (config->key)
+        rc = secret_read(config->key, &key, why);
+    secret_forget(&key);
+    return rc;
 }
 
 struct transfer *transfer_open(const struct transfer_config *config, struct fault *why)
@@ -409,6 +432,21 @@ static void set_own(struct call *c, struct field_list *f, const struct request *
     c->method = r->method;
 }
 
+/* A request that is none: see transfer.h. */
+static void set_connect_only(struct call *c, const struct request *r)
+{
+    bool insecure = c->transfer->config.insecure || r->unchecked;
+
+    if (c->connect_only != r->connect_only)
+        curl_easy_setopt(c->easy, CURLOPT_CONNECT_ONLY, (long)r->connect_only);
+    c->connect_only = r->connect_only;
+    if (c->unchecked != r->unchecked) {
+        curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
+        curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
+    }
+    c->unchecked = r->unchecked;
+}
+
 int transfer_start(struct transfer *t, const struct request *r, struct fault *why)
 {
     struct call *c = t->free;
@@ -426,6 +464,7 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
     if (r->url)
         set_own(c, t->fields, r);
+    set_connect_only(c, r);
     reply_reset(&c->reply);
     if (c->reply.body.cap > REPLY_KEPT_BYTES) /* a rare large one */
         buf_free(&c->reply.body);
@@ -433,6 +472,7 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     c->sends = 0;
     c->once = r->once;
     c->reply_too_long = false;
+    c->words[0] = '\0';
     rc = curl_multi_add_handle(t->multi, c->easy);
     if (rc != CURLM_OK)
         return fault_set(why, EX_SOFTWARE, "libcurl: %s", curl_multi_strerror(rc));
@@ -513,15 +553,140 @@ bool transfer_next(struct transfer *t, struct exchange *done)
     if (!m)
         return false;
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
-    c->reply.net = net_of(c, m->data.result);
+    c->result = m->data.result;
+    c->reply.net = net_of(c, c->result);
     c->reply.net_text = c->reply_too_long ? "reply longer than allowed"
                         : m->data.result == CURLE_ABORTED_BY_CALLBACK
                             ? "the connection ended without a reply"
                             : curl_easy_strerror(m->data.result);
     curl_multi_remove_handle(t->multi, c->easy);
-    *done = (struct exchange){c->tag, &c->reply, c->sends};
+    *done = (struct exchange){c->tag, &c->reply, c->sends, c};
     c->next = t->free;
     t->free = c;
     t->busy--;
     return true;
+}
+
+int transfer_wait(struct transfer *t, struct exchange *done, struct fault *why)
+{
+    while (!transfer_next(t, done)) {
+        struct pollfd news = {.fd = t->epoll, .events = POLLIN};
+        int64_t now_ms = monotonic_ms();
+        int rc = transfer_run(t, now_ms, why);
+
+        if (stop_requested())
+            return 0;
+        if (rc == 0)
+            rc = stop_wait(&news, 1, transfer_timeout_ms(t, now_ms), false);
+        if (rc < 0)
+            return -1;
+    }
+    return 1;
+}
+
+/* ---- connections ---- */
+
+/* The codes of OpenSSL, which libcurl hands on; what else it says of a certificate that it does not
+   take is about its names. */
+static enum way way_of_certificate(CURL *e)
+{
+    static const struct {
+        long code;
+        enum way way;
+    } codes[] = {
+        {0, WAY_OTHER_NAME},
+        {1, WAY_OTHER_NAME},
+        {9, WAY_TOO_EARLY},
+        {10, WAY_EXPIRED},
+        {18, WAY_SELF_SIGNED},
+        {19, WAY_UNKNOWN_CA},
+        {20, WAY_UNKNOWN_CA},
+        {21, WAY_UNKNOWN_CA},
+    };
+    long code = 0;
+
+    curl_easy_getinfo(e, CURLINFO_SSL_VERIFYRESULT, &code);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].code == code)
+            return codes[i].way;
+    return WAY_UNTRUSTED;
+}
+
+static enum way way_of(const struct call *c)
+{
+    static const struct {
+        CURLcode code;
+        enum way way;
+    } codes[] = {
+        {CURLE_OK, WAY_OPEN},
+        {CURLE_COULDNT_RESOLVE_HOST, WAY_NO_NAME},
+        {CURLE_COULDNT_RESOLVE_PROXY, WAY_NO_PROXY},
+        {CURLE_COULDNT_CONNECT, WAY_NOWHERE},
+        {CURLE_OPERATION_TIMEDOUT, WAY_SLOW},
+        {CURLE_SSL_CONNECT_ERROR, WAY_NO_TLS},
+    };
+    long proxy = 0;
+
+    curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    if (c->result != CURLE_OK && proxy > 0 && (proxy < 200 || proxy > 299))
+        return WAY_PROXY_NO;
+    if (c->result == CURLE_PEER_FAILED_VERIFICATION)
+        return way_of_certificate(c->easy);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].code == c->result)
+            return codes[i].way;
+    return WAY_FAILED;
+}
+
+/* "Subject:O = Test, CN = a" and the like of the certificate itself; those above it are not told.
+ */
+static void read_certificate(CURL *e, struct peer *p)
+{
+    const struct {
+        const char *name;
+        char *text;
+        size_t n;
+        int64_t *time;
+    } wanted[] = {
+        {"Subject:", p->subject, sizeof p->subject, NULL},
+        {"Issuer:", p->issuer, sizeof p->issuer, NULL},
+        {"X509v3 Subject Alternative Name:", p->names, sizeof p->names, NULL},
+        {"Start date:", NULL, 0, &p->not_before},
+        {"Expire date:", NULL, 0, &p->not_after},
+    };
+    struct curl_certinfo *all = NULL;
+
+    curl_easy_getinfo(e, CURLINFO_CERTINFO, &all);
+    if (!all || all->num_of_certs == 0)
+        return;
+    p->certificate = true;
+    for (const struct curl_slist *s = all->certinfo[0]; s; s = s->next)
+        for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+            size_t n = strlen(wanted[i].name);
+
+            if (strncmp(s->data, wanted[i].name, n) != 0)
+                continue;
+            if (wanted[i].time)
+                *wanted[i].time = curl_getdate(s->data + n, NULL);
+            else
+                snprintf(wanted[i].text, wanted[i].n, "%s", s->data + n);
+        }
+}
+
+void transfer_peer(const struct exchange *done, struct peer *peer)
+{
+    struct call *c = done->call;
+    char *address = NULL;
+    long error = 0;
+
+    *peer = (struct peer){.way = way_of(c), .not_before = -1, .not_after = -1};
+    curl_easy_getinfo(c->easy, CURLINFO_PRIMARY_IP, &address);
+    curl_easy_getinfo(c->easy, CURLINFO_PRIMARY_PORT, &peer->port);
+    curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &error);
+    curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &peer->proxy_status);
+    peer->error = (int)error;
+    snprintf(peer->address, sizeof peer->address, "%s", address ? address : "");
+    snprintf(peer->words, sizeof peer->words, "%s",
+        c->words[0] ? c->words : curl_easy_strerror(c->result));
+    read_certificate(c->easy, peer);
 }

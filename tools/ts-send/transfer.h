@@ -17,11 +17,15 @@ struct transfer_config {
     bool insecure, http2;
     int64_t connect_timeout_ms, timeout_ms;
     bool whole_replies; /* keep all of their header lines and bodies */
+    bool observed;      /* keep what transfer_peer tells */
     size_t reply_max;   /* bytes of a reply's header or body; a longer one counts as no reply */
     unsigned connections;
 };
 
 struct transfer;
+
+/* Whether the files of the configuration can be read; the key is a secret as any other. */
+int transfer_files(const struct transfer_config *config, struct fault *why);
 
 /* One request.  What it points to must live until it has come back. */
 #define TRANSFER_FIELDS_MAX 40
@@ -39,6 +43,10 @@ struct request {
     bool no_body;
     bool once; /* a second one would do harm: never repeated over a new connection */
 
+    /* Nothing is sent: a new connection, with TLS where the URL says so, is all.  `unchecked`: and
+       whatever certificate comes will do, to see what is wrong with it. */
+    bool connect_only, unchecked;
+
     int64_t timeout_ms; /* at most; the configured one is never exceeded */
     void *tag;          /* given back */
 };
@@ -49,6 +57,39 @@ struct exchange {
     const struct reply *reply;
     unsigned sends; /* how often it was put on the wire: libcurl repeats it when a kept connection
                        turns out to be dead */
+    struct call *call;
+};
+
+/* How far a connection came, and what stopped it. */
+enum way {
+    WAY_OPEN,
+    WAY_NO_NAME, /* the host is not known; the proxy's is not */
+    WAY_NO_PROXY,
+    WAY_NOWHERE,   /* nobody takes the connection: `error` is an errno, or 0 */
+    WAY_SLOW,      /* … in time */
+    WAY_PROXY_NO,  /* the proxy does not let us through: `proxy_status` */
+    WAY_NO_TLS,    /* TLS does not come about */
+    WAY_EXPIRED,   /* the certificate: out of date */
+    WAY_TOO_EARLY, /* … not valid yet */
+    WAY_OTHER_NAME,
+    WAY_SELF_SIGNED,
+    WAY_UNKNOWN_CA,
+    WAY_UNTRUSTED, /* any other fault of it */
+    WAY_FAILED,    /* anything else */
+};
+
+/* Of a connect_only request.  The texts are the other side's: hostile, and cut to their arrays. */
+struct peer {
+    enum way way;
+    int error;
+    long proxy_status;
+    char words[256];  /* libcurl's own */
+    char address[64]; /* "": no connection */
+    long port;
+    bool certificate; /* what follows is known */
+    char subject[256], issuer[256];
+    char names[512];               /* "DNS:a.example, IP Address:127.0.0.1" */
+    int64_t not_before, not_after; /* seconds since 1970; -1: not understood */
 };
 
 struct transfer *transfer_open(const struct transfer_config *config, struct fault *why);
@@ -68,5 +109,11 @@ int transfer_timeout_ms(const struct transfer *t, int64_t now_ms);
 /* Goes on as far as possible without waiting; returns how many sockets had news, or -1. */
 int transfer_run(struct transfer *t, int64_t now_ms, struct fault *why);
 bool transfer_next(struct transfer *t, struct exchange *done);
+
+/* Waits for the next that comes back: 1; 0: an end was requested; -1 and *why. */
+int transfer_wait(struct transfer *t, struct exchange *done, struct fault *why);
+
+/* What is known of its connection, where the configuration says `observed`; as valid as *done. */
+void transfer_peer(const struct exchange *done, struct peer *peer);
 
 #endif

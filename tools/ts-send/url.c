@@ -3,7 +3,9 @@
  */
 #include "url.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 static bool plain_ascii(const char *text)
@@ -47,4 +49,24 @@ void url_shown(const char *url, char out[URL_BYTES_MAX + 8])
     int n = (int)strcspn(url, "?");
 
     snprintf(out, URL_BYTES_MAX + 8, "%.*s%s", n, url, url[n] ? "?***" : "");
+}
+
+void url_host(const char *url, struct url_host *out)
+{
+    const char *host = strstr(url, "://") + 3, *port;
+    size_t n = strcspn(host, "/?#"), name = n;
+
+    out->port = url_is_https(url) ? 443 : 80;
+    for (port = host + n; port > host && isdigit((unsigned char)port[-1]);)
+        port--;
+    if (port > host && port[-1] == ':') {
+        name = (size_t)(port - 1 - host);
+        if (port < host + n)
+            out->port = (int)strtol(port, NULL, 10);
+    }
+    if (name > 1 && host[0] == '[' && host[name - 1] == ']') {
+        host++;
+        name -= 2;
+    }
+    snprintf(out->host, sizeof out->host, "%.*s", (int)name, host);
 }

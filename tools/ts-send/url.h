@@ -15,6 +15,13 @@ int url_check(const char *what, const char *url, struct fault *why);
 /* The URL without what follows "?", which may hold a secret: "https://host/path?***". */
 void url_shown(const char *url, char out[URL_BYTES_MAX + 8]);
 
+/* The host without brackets, and the port, that a checked URL leads to. */
+struct url_host {
+    char host[256];
+    int port;
+};
+void url_host(const char *url, struct url_host *out);
+
 static inline bool url_is_https(const char *url)
 {
     return (url[4] | 0x20) == 's';
