@@ -15,6 +15,7 @@
 #include "msg.h"
 #include "state.h"
 #include "stop.h"
+#include "upload.h"
 
 void batch_free(struct sender *s, struct batch *b)
 {
@@ -180,8 +181,7 @@ static struct batch *next_batch(struct sender *s)
     return b;
 }
 
-/* The secret may have been renewed because the old one ended. */
-static void renew_secrets(struct sender *s)
+void batch_renew_secrets(struct sender *s)
 {
     struct fault why;
     struct headers *h = headers_read(&s->config->headers, s->headers, &why);
@@ -200,10 +200,15 @@ static void renew_secrets(struct sender *s)
     transfer_headers(s->transfer, h);
 }
 
+unsigned batch_busy(const struct sender *s)
+{
+    return transfer_busy(s->transfer) - upload_busy(s);
+}
+
 /* Whether a connection is free, and the receiver not overloaded by one more. */
 static bool may_connect(const struct sender *s)
 {
-    return transfer_free(s->transfer) && pace_free(&s->pace, transfer_busy(s->transfer));
+    return transfer_free(s->transfer) && pace_free(&s->pace, batch_busy(s));
 }
 
 /* Whether a request may start, as far as connections and rates go. */
@@ -226,7 +231,8 @@ static int go_on_talking(struct sender *s, struct fault *why)
 int batch_start(struct sender *s, struct fault *why)
 {
     if (stop_reload() && !s->config->dry) {
-        renew_secrets(s);
+        batch_renew_secrets(s);
+        upload_reload(s);
         if (s->destination.cause == CAUSE_AUTH)
             s->destination.next_ms = s->now_ms; /* whoever mended it wants to see it */
     }
@@ -238,7 +244,7 @@ int batch_start(struct sender *s, struct fault *why)
 
         if (s->talk.p && (queue_ready(s->queue) > 0 || s->halves)) {
             if (s->talk.state == SESSION_NONE && s->destination.cause == CAUSE_AUTH)
-                renew_secrets(s);
+                batch_renew_secrets(s);
             ready = talk_ready(s, why);
         }
         if (ready <= 0)
@@ -248,7 +254,7 @@ int batch_start(struct sender *s, struct fault *why)
             break;
         if (!s->talk.p && s->destination.state == DESTINATION_STOPPED &&
             s->destination.cause == CAUSE_AUTH)
-            renew_secrets(s);
+            batch_renew_secrets(s);
         if ((s->talk.p ? talk_go(s, b, why) : go(s, b, why)) < 0)
             return -1;
     }
@@ -352,7 +358,7 @@ static void pace(struct sender *s, const struct exchange *done)
     struct pace_reply r = {.number = b ? b->number : 0,
         .overload = overloaded(done->reply),
         .took_ms = -1,
-        .busy = transfer_busy(s->transfer)};
+        .busy = batch_busy(s)};
 
     /* A search, or an array that is not full, takes another time than the rest. */
     if (b && !b->ask.safe && batch_count(b) >= s->config->batch / 2)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "album.h"
 #include "clock.h"
 #include "dialog.h"
 #include "identity.h"
@@ -22,7 +23,8 @@ struct explanation {
     const struct explain_config *config;
     struct line_writer out;
     struct dialog d;
-    unsigned used; /* replies */
+    struct album *album; /* NULL: snapshots travel as they are */
+    unsigned used;       /* replies */
 };
 
 /* {"what": v}; takes v. */
@@ -148,6 +150,31 @@ static int answer(void *arg, const char *what, struct fault *why)
 
 /* ---- the events ---- */
 
+/* What goes ahead of the event: nothing is sent, a stand-in is its location. */
+static void say_upload(struct explanation *x, struct buf *body)
+{
+    char url[URL_BYTES_MAX + 8];
+    struct buf fresh = {0};
+    struct picture p;
+
+    url_shown(x->config->snapshots->url, url);
+    if (album_picture(x->album, buf_all(body), &p, &fresh)) {
+        struct value v = value_object();
+
+        value_set(&v, "method", value_string(SLICE("POST")));
+        value_set(&v, "url", value_string(slice_of(url)));
+        value_set(&v, "sha256", value_string(slice_of(p.sha256)));
+        value_set(&v, "media_type", value_string(slice_of(p.media_type)));
+        value_set(&v, "bytes", value_number((double)p.bytes));
+        say(x, "upload", v);
+        album_put(x->album, p.sha256, ALBUM_STAND_IN);
+        album_placed(x->album, buf_all(body), p.sha256, ALBUM_STAND_IN, NULL, &fresh);
+        picture_close(&p);
+    }
+    buf_free(body);
+    *body = fresh;
+}
+
 static int add_event(
     struct explanation *x, struct event_reader *reader, struct slice line, struct fault *why)
 {
@@ -168,6 +195,8 @@ static int add_event(
     }
     request_key(name, x->config->id, key);
     x->d.p->profile.event(&body, &e, x->config->id == ID_V5 ? slice_of(key) : SLICE_NONE);
+    if (x->album && album_event(x->album, &e, &body))
+        say_upload(x, &body);
     value_push(&x->d.in.events, ask_event(x->d.p,
                                     &(struct ask_event){.body = buf_all(&body),
                                         .key = slice_of(key),
@@ -256,6 +285,11 @@ int explain(const struct profile *profile, const struct explain_config *config, 
     if (!profile->scripted)
         return fault_set(
             why, EX_USAGE, "--explain: the profile %s is no jq file; see -n", profile->name);
+    if (config->snapshots->mode != SNAPSHOT_KEEP) {
+        x.album = album_open(config->snapshots, config->body_bytes, true, why);
+        if (!x.album)
+            return -1;
+    }
     dialog_init(&x.d, profile->scripted, config->batch);
     x.d.answer = answer;
     x.d.session = say_session;
@@ -267,6 +301,7 @@ int explain(const struct profile *profile, const struct explain_config *config, 
         line_flush(&x.out, &ignored);
     else
         rc = line_close(&x.out, why);
+    album_close(x.album);
     dialog_free(&x.d);
     line_writer_free(&x.out);
     return rc;

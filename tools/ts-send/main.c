@@ -44,6 +44,9 @@ enum option {
     OPT_REPLY,
     OPT_NOW,
     OPT_CHECK,
+    OPT_SNAPSHOTS,
+    OPT_SNAPSHOT_DIR,
+    OPT_SNAPSHOT_MAX,
 };
 
 static const struct option_spec options[] = {
@@ -79,6 +82,9 @@ static const struct option_spec options[] = {
     {OPT_RETRY_FIRST, "retry-first", "TIME", "longest wait after a first failure (500ms)"},
     {OPT_RETRY_MAX, "retry-max", "TIME", "longest wait between two tries (60s)"},
     {OPT_ID, "id", "v5|v8", "form of event_id in the request (v8: as it is)"},
+    {OPT_SNAPSHOTS, "snapshots", "HOW", "pictures: inline, omit, upload or upload=URL"},
+    {OPT_SNAPSHOT_DIR, "snapshot-dir", "DIR", "where they are"},
+    {OPT_SNAPSHOT_MAX, "snapshot-max", "SIZE", "largest one that is sent (2M)"},
     OPTION_HELP,
     {0},
 };
@@ -100,9 +106,9 @@ struct settings {
     struct profile_settings given; /* to the profile */
     struct explain_config explain;
     bool list, explained;
-    const char *profile, *rate, *id;
+    const char *profile, *rate, *id, *snapshots;
     long long connections, batch, timeout_ms, connect_timeout_ms, body_bytes, memory_bytes;
-    long long answer_ms, give_up_ms, retry_first_ms, retry_last_ms;
+    long long snapshot_bytes, answer_ms, give_up_ms, retry_first_ms, retry_last_ms;
 };
 
 enum kind { TEXT, FLAG, NUMBER, SIZE, DURATION };
@@ -142,6 +148,9 @@ static const struct {
     {OPT_RETRY_FIRST, DURATION, IN_SETTINGS(retry_first_ms), 0, 0},
     {OPT_RETRY_MAX, DURATION, IN_SETTINGS(retry_last_ms), 0, 0},
     {OPT_ID, TEXT, IN_SETTINGS(id), 0, 0},
+    {OPT_SNAPSHOTS, TEXT, IN_SETTINGS(snapshots), 0, 0},
+    {OPT_SNAPSHOT_DIR, TEXT, IN_SETTINGS(sender.snapshots.folder), 0, 0},
+    {OPT_SNAPSHOT_MAX, SIZE, IN_SETTINGS(snapshot_bytes), 1024, 64ll << 20},
 };
 
 static const char *option_name(int code)
@@ -229,6 +238,24 @@ static int check_addresses(const struct transfer_config *t, struct fault *why)
     return 0;
 }
 
+static int set_snapshots(struct settings *k, struct fault *why)
+{
+    struct sender_config *c = &k->sender;
+
+    c->snapshots.bytes_max = (size_t)k->snapshot_bytes;
+    if (!k->snapshots)
+        return c->snapshots.folder
+                   ? fault_set(why, EX_USAGE, "--snapshot-dir: --snapshots must say what for")
+                   : 0;
+    if (snapshot_option(&c->snapshots, k->snapshots, c->transfer.url, why) < 0)
+        return -1;
+    if (c->snapshots.mode == SNAPSHOT_UPLOAD) {
+        c->transfer.upload_url = c->snapshots.url;
+        c->transfer.upload_ours = c->snapshots.ours;
+    }
+    return 0;
+}
+
 /* What was not said comes from the profile; then everything in the units of the sender. */
 static int complete(struct settings *k, struct fault *why)
 {
@@ -274,7 +301,9 @@ static int complete(struct settings *k, struct fault *why)
         return fault_set(why, EX_USAGE, "--rate %s: write it like 10/s, 600/m or 5000/h", k->rate);
     k->explain.batch = c->batch;
     k->explain.id = c->id;
-    return 0;
+    k->explain.snapshots = &c->snapshots;
+    k->explain.body_bytes = c->body_bytes;
+    return set_snapshots(k, why);
 }
 
 /* 1: go on; 0: --help or --version was answered; -1: *why. */
@@ -348,6 +377,7 @@ int main(int argc, char **argv)
         .timeout_ms = 30000,
         .connect_timeout_ms = 10000,
         .memory_bytes = 8 << 20,
+        .snapshot_bytes = 2 << 20,
         .answer_ms = 60000,
         .give_up_ms = 3600000,
         .retry_first_ms = 500,

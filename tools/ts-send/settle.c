@@ -7,6 +7,7 @@
 
 #include "msg.h"
 #include "state.h"
+#include "upload.h"
 
 uint64_t settle_random(void)
 {
@@ -294,7 +295,7 @@ void settle_trouble(struct sender *s, struct batch *b, const struct reply *r, st
     int64_t wake_ms = 0;
 
     if (v.cause == CAUSE_BUSY)
-        pace_overload(&s->pace, b->number, transfer_busy(s->transfer));
+        pace_overload(&s->pace, b->number, batch_busy(s));
     for (unsigned i = b->done; i < batch_end(b); i++)
         b->item[i]->failures++;
     report(s, destination_trouble(&s->destination, &t, s->now_ms, settle_random()), r, v.reason);
@@ -360,6 +361,7 @@ static void hold(struct sender *s, struct item *it, const struct reply *r, const
     for (it = queue_held(s->queue, it, retry_ms); it; it = next) {
         next = it->next;
         answer_item(s, it, OUTCOME_DEFERRED, 0, BEHIND, it->has_ack ? retry_ms : 0);
+        upload_forget(s, it);
         queue_free(s->queue, it);
     }
 }

@@ -104,8 +104,9 @@ struct sender {
     struct slice *slices;               /* config->batch of them */
     struct request_packer *packer;
     struct talk talk;
-    bool bounded_said; /* that a limit is not obeyed for as long as it says */
-    bool limit_said;   /* that the limit is used up */
+    struct upload *upload; /* NULL: snapshots travel as they are */
+    bool bounded_said;     /* that a limit is not obeyed for as long as it says */
+    bool limit_said;       /* that the limit is used up */
 
     /* answers */
     struct suspect suspect[REFUSALS_LAST];
@@ -157,6 +158,12 @@ void batch_go_on(struct sender *s, struct batch *b);
 
 /* What every request that starts costs: a probe, and its share of --rate. */
 void batch_counts(struct sender *s, struct batch *b);
+
+/* Requests under way, without uploads. */
+unsigned batch_busy(const struct sender *s);
+
+/* Reads the secrets again: they may have been renewed because the old ones ended. */
+void batch_renew_secrets(struct sender *s);
 
 /* How long the request may take, so that its events are answered in time. */
 int64_t batch_time_left(const struct sender *s, const struct batch *b);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -51,7 +52,8 @@ struct call {
     struct field_list *fields;
     struct curl_slist key; /* first node: the one field that differs */
     char key_text[KEY_FIELD_BYTES + KEY_BYTES_MAX];
-    struct curl_slist own[TRANSFER_FIELDS_MAX + 1]; /* the fields of a request of its own kind */
+    /* the fields of a request of its own kind */
+    struct curl_slist own[TRANSFER_FIELDS_MAX + HEADERS_MAX + 1];
     struct reply reply;
     void *tag;
     int64_t timeout_ms; /* as set last */
@@ -63,7 +65,11 @@ struct call {
     bool connect_only, unchecked; /* as set last */
     CURLcode result;
     char words[CURL_ERROR_SIZE];
-    struct call *next; /* in the list of the free */
+    struct call *next, **free; /* in the list of the free of its kind, which is this one */
+
+    /* of an upload */
+    struct request from; /* read, read_arg */
+    uint64_t at;
 };
 
 struct transfer {
@@ -74,8 +80,8 @@ struct transfer {
     struct watch *watch;
     size_t watches;
     struct field_list *fields;
-    struct call *call, *free;
-    unsigned busy;
+    struct call *call, *free, *upload_free; /* call: those for uploads stand last */
+    unsigned calls, busy;
     bool timer_due;
     int watch_error; /* errno: a socket could not be watched, so nothing would be heard of it */
 };
@@ -184,6 +190,28 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     return c->reply_too_long ? 0 : size * n;
 }
 
+static size_t on_read(char *to, size_t size, size_t n, void *arg)
+{
+    struct call *c = arg;
+    ssize_t got = c->from.read(c->from.read_arg, c->at, to, size * n);
+
+    if (got < 0)
+        return CURL_READFUNC_ABORT;
+    c->at += (uint64_t)got;
+    return (size_t)got;
+}
+
+/* For libcurl, which sends again what a dead connection did not take. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+    struct call *c = arg;
+
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    c->at = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
 /* ---- setting up ---- */
 
 #define SET(option, value)                                                                         \
@@ -213,15 +241,19 @@ static CURLcode set_safety(CURL *e, const struct transfer_config *k)
     return rc;
 }
 
-static CURLcode set_tls(CURL *e, const struct transfer_config *k)
+/* ours: it is the receiver; nobody else sees our certificate, or goes unchecked. */
+static CURLcode set_tls(CURL *e, const struct transfer_config *k, bool ours)
 {
     CURLcode rc = CURLE_OK;
+    bool insecure = k->insecure && ours;
 
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, k->insecure ? 0L : 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, k->insecure ? 0L : 2L);
+    SET(CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
     if (k->cacert)
         SET(CURLOPT_CAINFO, k->cacert);
+    if (!ours)
+        return rc;
     if (k->cert)
         SET(CURLOPT_SSLCERT, k->cert);
     if (k->key)
@@ -229,12 +261,25 @@ static CURLcode set_tls(CURL *e, const struct transfer_config *k)
     return rc;
 }
 
-static CURLcode set_call(struct call *c, struct transfer *t)
+static CURLcode set_upload(struct call *c)
 {
     CURL *e = c->easy;
     CURLcode rc = CURLE_OK;
 
-    SET(CURLOPT_URL, t->config.url);
+    SET(CURLOPT_READFUNCTION, on_read);
+    SET(CURLOPT_READDATA, c);
+    SET(CURLOPT_SEEKFUNCTION, on_seek);
+    SET(CURLOPT_SEEKDATA, c);
+    c->reply.keep = true;
+    return rc;
+}
+
+static CURLcode set_call(struct call *c, struct transfer *t, const char *url)
+{
+    CURL *e = c->easy;
+    CURLcode rc = CURLE_OK;
+
+    SET(CURLOPT_URL, url);
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_PRIVATE, c);
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -256,21 +301,25 @@ static CURLcode set_call(struct call *c, struct transfer *t)
     return rc;
 }
 
-static int call_open(struct call *c, struct transfer *t, struct fault *why)
+static int call_open(struct call *c, struct transfer *t, bool upload, struct fault *why)
 {
+    const char *url = upload ? t->config.upload_url : t->config.url;
     CURLcode rc;
 
     c->transfer = t;
+    c->free = upload ? &t->upload_free : &t->free;
     c->easy = curl_easy_init();
     if (!c->easy)
         return fault_set(why, EX_OSERR, "libcurl: cannot start");
     memcpy(c->key_text, KEY_FIELD, KEY_FIELD_BYTES);
     c->key.data = c->key_text;
     rc = set_safety(c->easy, &t->config);
-    if (rc == CURLE_OK && url_is_https(t->config.url))
-        rc = set_tls(c->easy, &t->config);
+    if (rc == CURLE_OK && url_is_https(url))
+        rc = set_tls(c->easy, &t->config, !upload || t->config.upload_ours);
     if (rc == CURLE_OK)
-        rc = set_call(c, t);
+        rc = set_call(c, t, url);
+    if (rc == CURLE_OK && upload)
+        rc = set_upload(c);
     return rc == CURLE_OK ? 0 : fault_set(why, EX_CONFIG, "libcurl: %s", curl_easy_strerror(rc));
 }
 
@@ -302,16 +351,21 @@ int transfer_files(const struct transfer_config *config, struct fault *why)
 struct transfer *transfer_open(const struct transfer_config *config, struct fault *why)
 {
     struct transfer *t = mem_alloc(sizeof *t);
-    bool fine = false;
+    bool fine = false, tls;
 
     *t = (struct transfer){.config = *config, .timer_ms = -1};
     /* TLS is set up only where it is used: it costs more than the rest of the start. */
-    curl_global_init(url_is_https(config->url) ? CURL_GLOBAL_SSL : CURL_GLOBAL_NOTHING);
-    t->call = mem_alloc(config->connections * sizeof *t->call);
-    memset(t->call, 0, config->connections * sizeof *t->call);
+    tls = url_is_https(config->url) || (config->upload_url && url_is_https(config->upload_url));
+    curl_global_init(tls ? CURL_GLOBAL_SSL : CURL_GLOBAL_NOTHING);
+    t->calls = config->connections;
+    if (config->upload_url)
+        t->calls += transfer_uploads(config->connections);
+    t->call = mem_alloc(t->calls * sizeof *t->call);
+    memset(t->call, 0, t->calls * sizeof *t->call);
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
     t->multi = curl_multi_init();
-    if (check_url(config->url, why) < 0)
+    if (check_url(config->url, why) < 0 ||
+        (config->upload_url && check_url(config->upload_url, why) < 0))
         goto out;
     if (t->epoll < 0 || !t->multi) {
         fault_errno(why, EX_OSERR, "libcurl: cannot start");
@@ -322,11 +376,13 @@ struct transfer *transfer_open(const struct transfer_config *config, struct faul
     curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
     curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)config->connections);
-    for (unsigned i = config->connections; i-- > 0;) {
-        if (call_open(&t->call[i], t, why) < 0)
+    for (unsigned i = t->calls; i-- > 0;) {
+        struct call *c = &t->call[i];
+
+        if (call_open(c, t, i >= config->connections, why) < 0)
             goto out;
-        t->call[i].next = t->free;
-        t->free = &t->call[i];
+        c->next = *c->free;
+        *c->free = c;
     }
     fine = true;
 out:
@@ -348,7 +404,7 @@ void transfer_close(struct transfer *t)
 {
     if (!t)
         return;
-    for (unsigned i = 0; i < t->config.connections; i++) {
+    for (unsigned i = 0; i < t->calls; i++) {
         struct call *c = &t->call[i];
 
         if (c->easy && t->multi)
@@ -394,7 +450,12 @@ unsigned transfer_busy(const struct transfer *t)
 
 bool transfer_free(const struct transfer *t)
 {
-    return t->free != NULL;
+    return t->busy < t->config.connections;
+}
+
+bool transfer_upload_free(const struct transfer *t)
+{
+    return transfer_free(t) && t->upload_free;
 }
 
 static void set_fields(struct call *c, struct field_list *f)
@@ -447,12 +508,32 @@ static void set_connect_only(struct call *c, const struct request *r)
     c->unchecked = r->unchecked;
 }
 
+static int call_start(struct call *c, const struct request *r, struct fault *why)
+{
+    struct transfer *t = c->transfer;
+    CURLMcode rc;
+
+    reply_reset(&c->reply);
+    if (c->reply.body.cap > REPLY_KEPT_BYTES) /* a rare large one */
+        buf_free(&c->reply.body);
+    c->tag = r->tag;
+    c->sends = 0;
+    c->once = r->once;
+    c->reply_too_long = false;
+    c->words[0] = '\0';
+    rc = curl_multi_add_handle(t->multi, c->easy);
+    if (rc != CURLM_OK)
+        return fault_set(why, EX_SOFTWARE, "libcurl: %s", curl_multi_strerror(rc));
+    *c->free = c->next;
+    t->busy++;
+    return 0;
+}
+
 int transfer_start(struct transfer *t, const struct request *r, struct fault *why)
 {
     struct call *c = t->free;
     int64_t timeout_ms =
         r->timeout_ms < t->config.timeout_ms ? r->timeout_ms : t->config.timeout_ms;
-    CURLMcode rc;
 
     set_fields(c, t->fields);
     if (r->key)
@@ -465,20 +546,38 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     if (r->url)
         set_own(c, t->fields, r);
     set_connect_only(c, r);
-    reply_reset(&c->reply);
-    if (c->reply.body.cap > REPLY_KEPT_BYTES) /* a rare large one */
-        buf_free(&c->reply.body);
-    c->tag = r->tag;
-    c->sends = 0;
-    c->once = r->once;
-    c->reply_too_long = false;
-    c->words[0] = '\0';
-    rc = curl_multi_add_handle(t->multi, c->easy);
-    if (rc != CURLM_OK)
-        return fault_set(why, EX_SOFTWARE, "libcurl: %s", curl_multi_strerror(rc));
-    t->free = c->next;
-    t->busy++;
-    return 0;
+    return call_start(c, r, why);
+}
+
+/* Its own fields, and where the receiver is the same those that are not about a body. */
+static void set_upload_fields(struct call *c, struct field_list *f, const struct request *r)
+{
+    unsigned n = 0;
+
+    for (; n < r->fields && n < TRANSFER_FIELDS_MAX; n++)
+        c->own[n].data = (char *)(uintptr_t)r->field[n];
+    for (unsigned i = 0; c->transfer->config.upload_ours && i < headers_count(f->headers); i++)
+        if (strncasecmp(headers_line(f->headers, i), "content-", 8) != 0)
+            c->own[n++].data = (char *)(uintptr_t)headers_line(f->headers, i);
+    for (unsigned i = 0; i < n; i++)
+        c->own[i].next = i + 1 < n ? &c->own[i + 1] : NULL;
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : NULL);
+}
+
+int transfer_upload(struct transfer *t, const struct request *r, struct fault *why)
+{
+    struct call *c = t->upload_free;
+
+    if (c->fields != t->fields) { /* it keeps the lines that it points to */
+        fields_drop(c->fields);
+        c->fields = t->fields;
+        c->fields->references++;
+    }
+    set_upload_fields(c, t->fields, r);
+    curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->read_bytes);
+    c->from = *r;
+    c->at = 0;
+    return call_start(c, r, why);
 }
 
 int transfer_fd(const struct transfer *t)
@@ -560,9 +659,13 @@ bool transfer_next(struct transfer *t, struct exchange *done)
                             ? "the connection ended without a reply"
                             : curl_easy_strerror(m->data.result);
     curl_multi_remove_handle(t->multi, c->easy);
-    *done = (struct exchange){c->tag, &c->reply, c->sends, c};
-    c->next = t->free;
-    t->free = c;
+    *done = (struct exchange){.tag = c->tag,
+        .reply = &c->reply,
+        .upload = c->free == &t->upload_free,
+        .sends = c->sends,
+        .call = c};
+    c->next = *c->free;
+    *c->free = c;
     t->busy--;
     return true;
 }

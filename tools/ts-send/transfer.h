@@ -7,6 +7,8 @@
 #ifndef TS_SEND_TRANSFER_H
 #define TS_SEND_TRANSFER_H
 
+#include <sys/types.h>
+
 #include "header.h"
 #include "reply.h"
 
@@ -20,7 +22,17 @@ struct transfer_config {
     bool observed;      /* keep what transfer_peer tells */
     size_t reply_max;   /* bytes of a reply's header or body; a longer one counts as no reply */
     unsigned connections;
+
+    /* Uploads: what is posted elsewhere, on some of the same connections. */
+    const char *upload_url; /* NULL: there are none */
+    bool upload_ours;       /* it is the receiver: with its credentials */
 };
+
+/* How many uploads there are at the same time, of so many connections: events are not to wait. */
+static inline unsigned transfer_uploads(unsigned connections)
+{
+    return connections > 1 ? connections / 2 : 1;
+}
 
 struct transfer;
 
@@ -49,12 +61,18 @@ struct request {
 
     int64_t timeout_ms; /* at most; the configured one is never exceeded */
     void *tag;          /* given back */
+
+    /* Of an upload, in place of body: n bytes from `at` on, or -1 to give it up. */
+    ssize_t (*read)(void *arg, uint64_t at, char *to, size_t n);
+    void *read_arg;
+    uint64_t read_bytes; /* in all */
 };
 
 /* What became of it; valid until the next transfer_start or transfer_next. */
 struct exchange {
     void *tag;
     const struct reply *reply;
+    bool upload;
     unsigned sends; /* how often it was put on the wire: libcurl repeats it when a kept connection
                        turns out to be dead */
     struct call *call;
@@ -101,6 +119,11 @@ void transfer_headers(struct transfer *t, struct headers *h);
 unsigned transfer_busy(const struct transfer *t); /* requests under way */
 bool transfer_free(const struct transfer *t);     /* whether one more may start */
 int transfer_start(struct transfer *t, const struct request *r, struct fault *why);
+
+/* The same for uploads: a POST to upload_url of what r->read gives, with the fields of r alone, and
+   those of all requests but Content-… where it is the receiver's own. */
+bool transfer_upload_free(const struct transfer *t);
+int transfer_upload(struct transfer *t, const struct request *r, struct fault *why);
 
 /* To be polled for POLLIN, and how long at most (-1: no limit). */
 int transfer_fd(const struct transfer *t);

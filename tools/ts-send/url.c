@@ -70,3 +70,29 @@ void url_host(const char *url, struct url_host *out)
     }
     snprintf(out->host, sizeof out->host, "%.*s", (int)name, host);
 }
+
+struct slice url_origin(const char *url)
+{
+    size_t scheme = strcspn(url, ":") + 3;
+
+    return (struct slice){url, scheme + strcspn(url + scheme, "/?#")};
+}
+
+/* Without a port that is the usual one of its scheme. */
+static struct slice plain_origin(const char *url)
+{
+    struct slice o = url_origin(url), port = url_is_https(url) ? SLICE(":443") : SLICE(":80");
+
+    if (o.n > port.n && memcmp(o.p + o.n - port.n, port.p, port.n) == 0)
+        o.n -= port.n;
+    else if (o.p[o.n - 1] == ':')
+        o.n--;
+    return o;
+}
+
+bool url_same_origin(const char *a, const char *b)
+{
+    struct slice x = plain_origin(a), y = plain_origin(b);
+
+    return x.n == y.n && strncasecmp(x.p, y.p, x.n) == 0;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one URL of a run: checked before anything is opened, and in a form that may be shown. */
+/* The URLs of a run: checked before anything is opened, and in a form that may be shown. */
 #ifndef TS_SEND_URL_H
 #define TS_SEND_URL_H
 
@@ -21,6 +21,11 @@ struct url_host {
     int port;
 };
 void url_host(const char *url, struct url_host *out);
+/* The first bytes of it, up to the path: "https://host:8443". */
+struct slice url_origin(const char *url);
+
+/* Whether both lead to the same scheme, host and port; a port that is not written is the usual. */
+bool url_same_origin(const char *a, const char *b);
 
 static inline bool url_is_https(const char *url)
 {
