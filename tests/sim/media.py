@@ -11,7 +11,7 @@ pictures: a JSON object of
     location, body  the Location field (null: none) and the JSON body (null: none) of its answer
     hold            seconds between two pieces of a picture that it reads, or "head": it reads none
     close           read no more than the head and end the connection
-GET /state tells what came. LEDGER gets a line for each upload and event, at once: it outlives both.
+GET /state tells what came, GET /snapshot/ID the snapshot of an event. LEDGER gets a line for each upload and event, at once: it outlives both.
 """
 import email.parser
 import hashlib
@@ -54,8 +54,14 @@ class Receiver(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
+        wanted = self.path.rsplit("/", 1)[1]
         with lock:
-            self.answer(200, json.dumps(state).encode())
+            if wanted == "state":
+                text = json.dumps(state)
+            else:
+                found = [e for e in state["events"] if e.get("event_id") == wanted]
+                text = json.dumps(found[-1].get("snapshot") if found else "none", separators=(",", ":"))
+        self.answer(200, text.encode() + b"\n")
 
     def do_PUT(self):
         wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
