@@ -13,6 +13,7 @@
 
 #include "msg.h"
 #include "state.h"
+#include "upload.h"
 
 #define MARGIN_MS 1000
 /* The giver reads a receipt well before this has passed. */
@@ -20,29 +21,11 @@
 #define FOR_EVER (INT64_MAX / 4)
 #define BEHIND "behind an unfinished event of the same person"
 
-/* What a receiver says may be what it was sent. */
-static struct slice masked(const struct sender *s, struct slice text, struct buf *out)
-{
-    if (text.n == 0)
-        return text;
-    buf_slice(out, text);
-    headers_mask(s->headers, out);
-    if (s->talk.p)
-        scripted_mask(s->talk.p, out);
-    return buf_all(out);
-}
-
 void answer_receipt(struct sender *s, struct receipt *r)
 {
-    struct buf error = {0}, location = {0};
-
     r->at_ms = s->wall_ms;
-    r->error = masked(s, r->error, &error);
-    r->location = masked(s, r->location, &location);
     s->tally[r->outcome]++;
     receipt_print(&s->out.buf, r);
-    buf_free(&error);
-    buf_free(&location);
     if (!s->failed && line_written(&s->out, &s->fault) < 0)
         s->failed = true;
 }
@@ -227,6 +210,8 @@ static const char *why_deferred(const struct sender *s, const struct item *it)
         return verdict_words(s->destination.cause);
     if (queue_behind(s->queue, it))
         return BEHIND;
+    if (it->picture)
+        return upload_why(s);
     if (pace_limited(&s->pace, s->now_ms))
         return "the receiver's rate limit is used up";
     return it->failures > 0 ? "the receiver failed with it" : "no time left to send it";
@@ -242,6 +227,7 @@ static void defer_lane(
     for (it = queue_cut(s->queue, it, all, block_ms); it; it = next) {
         next = it->next;
         answer_item(s, it, OUTCOME_DEFERRED, 0, error, retry_ms);
+        upload_forget(s, it);
         queue_free(s->queue, it);
         error = BEHIND;
     }
@@ -343,8 +329,11 @@ static void count(struct buf *text, uint64_t n, const char *what)
 
 static int status_of(const struct sender *s)
 {
-    if (s->tally[OUTCOME_DEFERRED] > 0 && s->destination.state != DESTINATION_UP && !s->ending)
-        return s->destination.cause >= CAUSE_AUTH ? EX_CONFIG : EX_UNAVAILABLE;
+    enum cause cause =
+        s->destination.state != DESTINATION_UP ? s->destination.cause : upload_cause(s);
+
+    if (s->tally[OUTCOME_DEFERRED] > 0 && cause != CAUSE_NONE && !s->ending)
+        return cause >= CAUSE_AUTH ? EX_CONFIG : EX_UNAVAILABLE;
     if (s->tally[OUTCOME_DEFERRED] > 0 || s->tally[OUTCOME_HELD] > 0)
         return EX_TEMPFAIL;
     return s->tally[OUTCOME_REJECTED] > 0 ? EX_DATAERR : 0;
@@ -364,6 +353,8 @@ int answer_end(struct sender *s)
         msg_warn("%s: %.*s%s", s->url, (int)text.len, text.data,
             s->gave_up && !s->input_ended ? "; gave up before the end of the input" : "");
     }
+    if (upload_missing(s) > 0)
+        msg_warn("%s: %" PRIu64 " without their snapshot", s->url, upload_missing(s));
     buf_free(&text);
     return status_of(s);
 }

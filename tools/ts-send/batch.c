@@ -15,6 +15,7 @@
 #include "msg.h"
 #include "state.h"
 #include "stop.h"
+#include "upload.h"
 
 void batch_free(struct sender *s, struct batch *b)
 {
@@ -130,7 +131,6 @@ static int go(struct sender *s, struct batch *b, struct fault *why)
         request_pack(&s->packer, &b->packed, r.body);
         r.body = buf_all(&b->packed);
     }
-    b->token = s->token.number;
     batch_counts(s, b);
     return transfer_start(s->transfer, &r, why);
 }
@@ -181,8 +181,7 @@ static struct batch *next_batch(struct sender *s)
     return b;
 }
 
-/* The secret may have been renewed because the old one ended. */
-static void renew_secrets(struct sender *s)
+void batch_renew_secrets(struct sender *s)
 {
     struct fault why;
     struct headers *h = headers_read(&s->config->headers, s->headers, &why);
@@ -192,7 +191,6 @@ static void renew_secrets(struct sender *s)
         h = NULL;
     }
     talk_log_out(s);
-    token_renew(s);
     if (!h) {
         msg_warn("%s; the one read before stays in use", why.text);
         return;
@@ -200,13 +198,17 @@ static void renew_secrets(struct sender *s)
     headers_drop(s->headers);
     s->headers = h;
     transfer_headers(s->transfer, h);
-    token_install(s);
+}
+
+unsigned batch_busy(const struct sender *s)
+{
+    return transfer_busy(s->transfer) - upload_busy(s);
 }
 
 /* Whether a connection is free, and the receiver not overloaded by one more. */
 static bool may_connect(const struct sender *s)
 {
-    return transfer_free(s->transfer) && pace_free(&s->pace, transfer_busy(s->transfer));
+    return transfer_free(s->transfer) && pace_free(&s->pace, batch_busy(s));
 }
 
 /* Whether a request may start, as far as connections and rates go. */
@@ -226,23 +228,11 @@ static int go_on_talking(struct sender *s, struct fault *why)
     return 0;
 }
 
-/* Whether there are a token and a session, where they are needed.  Those that were refused are
-   looked at again before the next try. */
-static int credentials_ready(struct sender *s, struct fault *why)
-{
-    int ready;
-
-    if (s->destination.state == DESTINATION_STOPPED && s->destination.cause == CAUSE_AUTH &&
-        s->talk.state != SESSION_THERE && !s->config->dry)
-        renew_secrets(s);
-    ready = token_ready(s, why);
-    return ready > 0 && s->talk.p ? talk_ready(s, why) : ready;
-}
-
 int batch_start(struct sender *s, struct fault *why)
 {
     if (stop_reload() && !s->config->dry) {
-        renew_secrets(s);
+        batch_renew_secrets(s);
+        upload_reload(s);
         if (s->destination.cause == CAUSE_AUTH)
             s->destination.next_ms = s->now_ms; /* whoever mended it wants to see it */
     }
@@ -252,13 +242,19 @@ int batch_start(struct sender *s, struct fault *why)
         struct batch *b;
         int ready = 1;
 
-        if (queue_ready(s->queue) > 0 || s->halves || s->talk.next)
-            ready = credentials_ready(s, why);
+        if (s->talk.p && (queue_ready(s->queue) > 0 || s->halves)) {
+            if (s->talk.state == SESSION_NONE && s->destination.cause == CAUSE_AUTH)
+                batch_renew_secrets(s);
+            ready = talk_ready(s, why);
+        }
         if (ready <= 0)
             return ready;
         b = next_batch(s);
         if (!b)
             break;
+        if (!s->talk.p && s->destination.state == DESTINATION_STOPPED &&
+            s->destination.cause == CAUSE_AUTH)
+            batch_renew_secrets(s);
         if ((s->talk.p ? talk_go(s, b, why) : go(s, b, why)) < 0)
             return -1;
     }
@@ -271,9 +267,9 @@ int64_t batch_next_ms(const struct sender *s)
 
     if (s->config->dry || !may_connect(s))
         return INT64_MAX;
-    if (talk_waits(s))
+    if (s->talk.next && s->talk.state == SESSION_THERE)
         return paced;
-    if (s->ending || s->talk.state == SESSION_ASKED || s->token.state == TOKEN_ASKED ||
+    if (s->ending || s->talk.state == SESSION_ASKED ||
         s->destination.state == DESTINATION_PROBING || (queue_ready(s->queue) == 0 && !s->halves))
         return INT64_MAX;
     return at > paced ? at : paced;
@@ -314,8 +310,6 @@ static void finish(struct sender *s, struct batch *b, const struct exchange *don
     struct verdict v = s->profile->verdict(done->reply, n);
 
     v.wait_ms = reply_wait_ms(done->reply, s->wall_ms / 1000);
-    if (v.act == ACT_DELIVERED || v.act == ACT_DUPLICATE || v.act == ACT_REFUSED)
-        token_proves(s, b);
     for (unsigned i = b->done; i < batch_end(b); i++) {
         b->item[i]->tries += done->sends;
         b->item[i]->ambiguous |= v.perhaps || done->sends > 1;
@@ -364,7 +358,7 @@ static void pace(struct sender *s, const struct exchange *done)
     struct pace_reply r = {.number = b ? b->number : 0,
         .overload = overloaded(done->reply),
         .took_ms = -1,
-        .busy = transfer_busy(s->transfer)};
+        .busy = batch_busy(s)};
 
     /* A search, or an array that is not full, takes another time than the rest. */
     if (b && !b->ask.safe && batch_count(b) >= s->config->batch / 2)
@@ -378,21 +372,13 @@ static void pace(struct sender *s, const struct exchange *done)
 
 void batch_finish(struct sender *s, const struct exchange *done)
 {
-    if (done->tag != &s->token) /* which is another server's */
-        pace(s, done);
-    if (done->tag == &s->token)
-        token_back(s, done);
-    else if (done->tag == &s->talk)
+    pace(s, done);
+    if (done->tag == &s->talk)
         talk_session_back(s, done);
-    else if (done->reply->status == 401 && token_again(s, done->tag, done))
-        ;
     else if (s->talk.p)
         talk_finish(s, done->tag, done);
     else
         finish(s, done->tag, done);
     if (s->destination.state != DESTINATION_UP)
         batch_give_back(s);
-    /* Nobody knows how long it will be until there is a session or a token again. */
-    if (s->destination.state == DESTINATION_STOPPED && !talk_waits(s))
-        talk_give_back(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The conversation of talk.c without its network: login, request, steps, verdict.  Each request
- * takes the next reply; when there is none left, the rest is not known and that is the end.
+ * Each request takes the next reply of --reply; when there is none left, the rest is not known and
+ * that is the end.
  */
 #include "explain.h"
 
@@ -11,22 +11,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "album.h"
 #include "clock.h"
+#include "dialog.h"
 #include "identity.h"
-#include "judge.h"
 #include "line.h"
 
 #define REPLY_FILE_MAX (2u << 20)
 
 struct explanation {
-    const struct scripted *p;
     const struct explain_config *config;
     struct line_writer out;
-    struct reply reply;
-    struct ask ask;
-    struct ask_input in;
-    struct verdict *verdicts;
-    unsigned used; /* replies */
+    struct dialog d;
+    struct album *album; /* NULL: snapshots travel as they are */
+    unsigned used;       /* replies */
 };
 
 /* {"what": v}; takes v. */
@@ -43,12 +41,13 @@ static void say(struct explanation *x, const char *what, struct value v)
 /* The request as the profile returned it, completed by what will go out. */
 static void say_request(struct explanation *x, const char *what)
 {
-    struct value v = value_copy(x->ask.sent), fields = value_object(), form;
+    const struct ask *ask = &x->d.ask;
+    struct value v = value_copy(ask->sent), fields = value_object(), form;
 
-    value_set(&v, "method", value_string(slice_of(x->ask.method)));
-    value_set(&v, "url", value_string(slice_of(x->ask.url.data)));
-    for (unsigned i = 0; i < x->ask.field_count; i++) {
-        const char *line = x->ask.field[i], *colon = strchr(line, ':');
+    value_set(&v, "method", value_string(slice_of(ask->method)));
+    value_set(&v, "url", value_string(slice_of(ask->url.data)));
+    for (unsigned i = 0; i < ask->field_count; i++) {
+        const char *line = ask->field[i], *colon = strchr(line, ':');
         char name[80];
         size_t n = 0;
 
@@ -60,9 +59,39 @@ static void say_request(struct explanation *x, const char *what)
     value_set(&v, "headers", fields);
     form = value_get(v, "form");
     if (value_kind(form) != VALUE_NULL)
-        value_set(&v, "body", value_string(buf_all(&x->ask.body)));
+        value_set(&v, "body", value_string(buf_all(&ask->body)));
     value_free(form);
     say(x, what, v);
+}
+
+static void say_session(void *arg)
+{
+    struct explanation *x = arg;
+
+    say(x, "session", value_copy(x->d.in.session));
+}
+
+static void say_judgement(void *arg)
+{
+    struct explanation *x = arg;
+    const struct judgement *j = &x->d.said;
+    struct value v;
+
+    if (j->one.act == ACT_THEN && !j->each) {
+        v = value_object();
+        value_set(&v, "then", value_copy(j->memo));
+    } else if (j->each) {
+        v = value_array();
+        for (unsigned i = 0; i < dialog_count(&x->d); i++) {
+            const struct verdict *one = &x->d.verdicts[i];
+
+            value_push(&v, one->act == ACT_THEN ? value_null() : judge_value(*one));
+        }
+    } else {
+        v = judge_value(j->one);
+        value_set(&v, "by", value_string(j->plain ? SLICE("plain table") : SLICE("profile")));
+    }
+    say(x, "verdict", v);
 }
 
 /* ---- replies ---- */
@@ -93,7 +122,7 @@ static int next_reply(struct explanation *x, struct fault *why)
     if (x->used == x->config->replies)
         return 0;
     rc = read_all(x->config->reply[x->used++], &text, why);
-    reply_reset(&x->reply);
+    reply_reset(&x->d.reply);
     while (rc == 0 && at < text.len) {
         const char *start = text.data + at, *end = memchr(start, '\n', text.len - at);
         size_t n = end ? (size_t)(end - start) + 1 : text.len - at;
@@ -101,11 +130,11 @@ static int next_reply(struct explanation *x, struct fault *why)
         at += n;
         if (n == 1 || (n == 2 && start[0] == '\r'))
             break;
-        reply_header(&x->reply, (struct slice){start, n});
+        reply_header(&x->d.reply, (struct slice){start, n});
     }
     if (rc == 0)
-        reply_body(&x->reply, (struct slice){text.data + at, text.len - at});
-    if (rc == 0 && x->reply.status == 0)
+        reply_body(&x->d.reply, (struct slice){text.data + at, text.len - at});
+    if (rc == 0 && x->d.reply.status == 0)
         rc =
             fault_set(why, EX_DATAERR, "--reply %s: must begin with a status line, as HTTP/1.1 200",
                 x->config->reply[x->used - 1]);
@@ -113,145 +142,38 @@ static int next_reply(struct explanation *x, struct fault *why)
     return rc < 0 ? rc : 1;
 }
 
-/* ---- the conversation ---- */
-
-static int call(struct explanation *x, enum script_function f, bool secrets, struct value *said,
-    struct fault *why)
+static int answer(void *arg, const char *what, struct fault *why)
 {
-    return script_call(x->p->script, f, ask_input(x->p, &x->in, secrets), said, why);
-}
-
-/* Asks for the verdict (or session) on the reply at hand. */
-static int call_judge(
-    struct explanation *x, enum script_function f, struct value *said, struct fault *why)
-{
-    return script_call(x->p->script, f, judge_input(x->p, &x->in, &x->reply, &x->ask), said, why);
-}
-
-static void say_judgement(struct explanation *x, const struct judgement *j, unsigned n)
-{
-    struct value v;
-
-    if (j->one.act == ACT_THEN && !j->each) {
-        v = value_object();
-        value_set(&v, "then", value_copy(j->memo));
-    } else if (j->each) {
-        v = value_array();
-        for (unsigned i = 0; i < n; i++)
-            value_push(
-                &v, x->verdicts[i].act == ACT_THEN ? value_null() : judge_value(x->verdicts[i]));
-    } else {
-        v = judge_value(j->one);
-        value_set(&v, "by", value_string(j->plain ? SLICE("plain table") : SLICE("profile")));
-    }
-    say(x, "verdict", v);
-}
-
-static void set_memo(struct explanation *x, struct value memo)
-{
-    value_free(x->in.memo);
-    x->in.memo = memo;
-}
-
-/* Those that `request` has no verdict on stay. */
-static bool keep_unjudged(struct explanation *x, unsigned n)
-{
-    struct value left = value_array();
-    bool fewer;
-
-    for (unsigned i = 0; i < n; i++)
-        if (x->verdicts[i].act == ACT_THEN)
-            value_push(&left, value_at(x->in.events, i));
-    fewer = value_count(left) > 0 && value_count(left) < n;
-    value_free(x->in.events);
-    x->in.events = left;
-    return fewer;
-}
-
-/* 1: go on with the next step; 0: that was the last word. */
-static int judged(struct explanation *x, struct value said, struct fault *why)
-{
-    unsigned n = value_count(x->in.events);
-    bool replied = x->reply.status > 0;
-    struct verdict plain = {.act = ACT_THEN};
-    struct judgement j;
-    int rc;
-
-    n = n > 0 ? n : 1; /* of a login */
-    if (replied) {
-        plain = verdict_of(x->reply.net, x->reply.status);
-        plain.wait_ms = reply_wait_ms(&x->reply, x->in.now_s);
-    }
-    if (judge_read(x->p, said, n, plain, &j, x->verdicts, why) < 0)
-        return -1;
-    say_judgement(x, &j, n);
-    rc = j.each ? !replied && keep_unjudged(x, n) : j.one.act == ACT_THEN;
-    if (rc && !j.each)
-        set_memo(x, value_copy(j.memo));
-    judgement_free(&j);
-    return rc;
-}
-
-/* 1: logged in, or no need to; 0: the end. */
-static int log_in(struct explanation *x, struct fault *why)
-{
-    struct value said, session;
-    int rc = 1;
-
-    for (unsigned step = 0; rc == 1 && step < ASK_STEPS_MAX; step++) {
-        if (call(x, SCRIPT_LOGIN, true, &said, why) < 0)
-            return -1;
-        if (value_kind(said) == VALUE_NULL)
-            return 1;
-        rc = ask_read(x->p, said, NULL, &x->ask, why);
-        value_free(said);
-        if (rc < 0)
-            return rc;
-        say_request(x, "login");
-        rc = next_reply(x, why);
-        if (rc > 0)
-            rc = call_judge(x, SCRIPT_SESSION, &session, why) < 0 ? -1 : 1;
-        if (rc <= 0)
-            return rc;
-        if (value_kind(session) == VALUE_OBJECT && !judge_is_verdict(session)) {
-            x->in.session = session;
-            say(x, "session", value_copy(session));
-            return 1;
-        }
-        rc = judged(x, session, why);
-    }
-    return rc;
-}
-
-/* The events of one request, to the last word on them. */
-static int explain_events(struct explanation *x, struct fault *why)
-{
-    unsigned step = 0;
-    struct value said;
-    int rc = 1;
-
-    set_memo(x, value_null());
-    while (rc == 1 && step++ < ASK_STEPS_MAX) {
-        if (call(x, SCRIPT_REQUEST, true, &said, why) < 0)
-            return -1;
-        if (judge_is_verdict(said)) {
-            reply_reset(&x->reply);
-            rc = judged(x, said, why);
-            continue;
-        }
-        rc = ask_read(x->p, said, NULL, &x->ask, why);
-        value_free(said);
-        if (rc < 0)
-            return rc;
-        say_request(x, "request");
-        rc = next_reply(x, why);
-        if (rc > 0)
-            rc = call_judge(x, SCRIPT_VERDICT, &said, why) < 0 ? -1 : judged(x, said, why);
-    }
-    return rc < 0 ? rc : 0;
+    say_request(arg, what);
+    return next_reply(arg, why);
 }
 
 /* ---- the events ---- */
+
+/* What goes ahead of the event: nothing is sent, a stand-in is its location. */
+static void say_upload(struct explanation *x, struct buf *body)
+{
+    char url[URL_BYTES_MAX + 8];
+    struct buf fresh = {0};
+    struct picture p;
+
+    url_shown(x->config->snapshots->url, url);
+    if (album_picture(x->album, buf_all(body), &p, &fresh)) {
+        struct value v = value_object();
+
+        value_set(&v, "method", value_string(SLICE("POST")));
+        value_set(&v, "url", value_string(slice_of(url)));
+        value_set(&v, "sha256", value_string(slice_of(p.sha256)));
+        value_set(&v, "media_type", value_string(slice_of(p.media_type)));
+        value_set(&v, "bytes", value_number((double)p.bytes));
+        say(x, "upload", v);
+        album_put(x->album, p.sha256, ALBUM_STAND_IN);
+        album_placed(x->album, buf_all(body), p.sha256, ALBUM_STAND_IN, NULL, &fresh);
+        picture_close(&p);
+    }
+    buf_free(body);
+    *body = fresh;
+}
 
 static int add_event(
     struct explanation *x, struct event_reader *reader, struct slice line, struct fault *why)
@@ -272,23 +194,25 @@ static int add_event(
         name = slice_of(made);
     }
     request_key(name, x->config->id, key);
-    x->p->profile.event(&body, &e, x->config->id == ID_V5 ? slice_of(key) : SLICE_NONE);
-    value_push(&x->in.events, ask_event(x->p,
-                                  &(struct ask_event){.body = buf_all(&body),
-                                      .key = slice_of(key),
-                                      .attempts = (unsigned)yyjson_get_uint(e.field[EV_ATTEMPTS]),
-                                      .ambiguous = yyjson_get_bool(e.field[EV_AMBIGUOUS])},
-                                  &unix_s));
+    x->d.p->profile.event(&body, &e, x->config->id == ID_V5 ? slice_of(key) : SLICE_NONE);
+    if (x->album && album_event(x->album, &e, &body))
+        say_upload(x, &body);
+    value_push(&x->d.in.events, ask_event(x->d.p,
+                                    &(struct ask_event){.body = buf_all(&body),
+                                        .key = slice_of(key),
+                                        .attempts = (unsigned)yyjson_get_uint(e.field[EV_ATTEMPTS]),
+                                        .ambiguous = yyjson_get_bool(e.field[EV_AMBIGUOUS])},
+                                    &unix_s));
     buf_free(&body);
     return 0;
 }
 
 static int flush_events(struct explanation *x, struct fault *why)
 {
-    int rc = value_count(x->in.events) > 0 ? explain_events(x, why) : 0;
+    int rc = value_count(x->d.in.events) > 0 ? dialog_go(&x->d, SCRIPT_REQUEST, why) : 0;
 
-    value_free(x->in.events);
-    x->in.events = value_array();
+    value_free(x->d.in.events);
+    x->d.in.events = value_array();
     return rc < 0 ? rc : line_flush(&x->out, why);
 }
 
@@ -307,7 +231,7 @@ static int read_events(struct explanation *x, struct fault *why)
             rc = fault_set(why, EX_DATAERR, "standard input: longer than a line may be");
         else if (slice_trim(line).n > 0)
             rc = add_event(x, reader, line, why);
-        if (rc == 0 && value_count(x->in.events) == x->config->batch)
+        if (rc == 0 && value_count(x->d.in.events) == x->config->batch)
             rc = flush_events(x, why);
     }
     if (rc == 0)
@@ -317,43 +241,68 @@ static int read_events(struct explanation *x, struct fault *why)
     return rc;
 }
 
+/* --check with --explain: what it would ask, and what it makes of the replies. */
+static int explain_check(struct explanation *x, struct fault *why)
+{
+    int rc = dialog_go(&x->d, SCRIPT_CHECK, why);
+
+    if (rc == DIALOG_NOTHING)
+        say(x, "check", value_null());
+    return rc < 0 ? -1 : 0;
+}
+
+static int set_now(struct explanation *x, struct fault *why)
+{
+    const char *text = x->config->now;
+    struct clock_time now;
+
+    x->d.in.now_s = clock_now_ms() / 1000;
+    if (!text)
+        return 0;
+    if (!clock_parse(slice_of(text), &now) || !now.has_offset)
+        return fault_set(why, EX_USAGE, "--now: write it like 2026-05-04T08:00:00Z");
+    x->d.in.now_s = clock_instant_ms(&now) / 1000;
+    return 0;
+}
+
+static int explain_all(struct explanation *x, struct fault *why)
+{
+    int rc = set_now(x, why);
+
+    if (rc == 0)
+        rc = dialog_login(&x->d, why);
+    if (rc != DIALOG_JUDGED)
+        return rc < 0 ? -1 : 0;
+    return x->config->check ? explain_check(x, why) : read_events(x, why);
+}
+
 int explain(const struct profile *profile, const struct explain_config *config, struct fault *why)
 {
-    struct explanation x = {.p = profile->scripted,
-        .config = config,
-        .in = {value_array(), value_null(), value_null(), clock_now_ms() / 1000},
-        .reply = {.keep = true}};
-    struct clock_time now;
+    struct explanation x = {.config = config};
+    struct fault ignored;
     int rc;
 
-    if (!x.p)
+    if (!profile->scripted)
         return fault_set(
             why, EX_USAGE, "--explain: the profile %s is no jq file; see -n", profile->name);
-    if (config->now && (!clock_parse(slice_of(config->now), &now) || !now.has_offset))
-        return fault_set(why, EX_USAGE, "--now: write it like 2026-05-04T08:00:00Z");
-    if (config->now)
-        x.in.now_s = clock_instant_ms(&now) / 1000;
-    ask_init(&x.ask);
-    reply_reset(&x.reply);
-    line_writer_init(&x.out, STDOUT_FILENO, "standard output");
-    x.verdicts = mem_alloc(config->batch * sizeof *x.verdicts);
-    rc = log_in(&x, why);
-    if (rc > 0)
-        rc = read_events(&x, why);
-    if (rc < 0) { /* what was found out before is still worth reading */
-        struct fault ignored;
-
-        line_flush(&x.out, &ignored);
-    } else {
-        rc = line_close(&x.out, why);
+    if (config->snapshots->mode != SNAPSHOT_KEEP) {
+        x.album = album_open(config->snapshots, config->body_bytes, true, why);
+        if (!x.album)
+            return -1;
     }
-    ask_free(&x.ask);
-    value_free(x.in.events);
-    value_free(x.in.memo);
-    value_free(x.in.session);
-    buf_free(&x.reply.lines);
-    buf_free(&x.reply.body);
+    dialog_init(&x.d, profile->scripted, config->batch);
+    x.d.answer = answer;
+    x.d.session = say_session;
+    x.d.judged = say_judgement;
+    x.d.arg = &x;
+    line_writer_init(&x.out, STDOUT_FILENO, "standard output");
+    rc = explain_all(&x, why);
+    if (rc < 0) /* what was found out before is still worth reading */
+        line_flush(&x.out, &ignored);
+    else
+        rc = line_close(&x.out, why);
+    album_close(x.album);
+    dialog_free(&x.d);
     line_writer_free(&x.out);
-    free(x.verdicts);
     return rc;
 }

@@ -8,6 +8,7 @@
 
 #include "profile.h"
 #include "request.h"
+#include "snapshot.h"
 
 #define EXPLAIN_REPLIES_MAX 32
 
@@ -17,10 +18,13 @@ struct explain_config {
     const char *now; /* RFC 3339, or NULL: the time that .now says */
     unsigned batch;
     enum id_form id;
+    bool check; /* in place of events: `check` */
+    const struct snapshot_config *snapshots;
+    size_t body_bytes; /* of an event at most */
 };
 
-/* One JSON object a line: {"login"|"session"|"request"|"verdict": …}, in order.  The exit status,
-   or -1 and *why. */
+/* One JSON object a line: {"login"|"session"|"upload"|"request"|"verdict": …}, in order.  The exit
+   status, or -1 and *why. */
 int explain(const struct profile *profile, const struct explain_config *config, struct fault *why);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "file_store.h"
+#include "finding.h"
 #include "line.h"
 #include "msg.h"
 #include "option.h"
@@ -435,26 +436,37 @@ static bool ends(const char *text, const char *with)
     return n > m && strcmp(text + n - m, with) == 0;
 }
 
-static int sink_open(struct sink *s, const struct file_sink_config *config, struct fault *why)
+/* What the command line says, into *s and *store. */
+static int sink_set(struct sink *s, const struct file_sink_config *config,
+    struct file_store_config *store, struct fault *why)
 {
     const char *path = config->url + sizeof SCHEME - 1;
-    struct file_store_config store = {.pattern = path, .format = &s->format};
 
+    *store = (struct file_store_config){.pattern = path, .format = &s->format};
     s->url = config->url;
     s->format = (struct file_format){.csv = ends(path, ".csv"), .separator = ',', .heading = true};
-    s->lines = line_reader_new(STDIN_FILENO, LINE_MAX_BYTES);
-    s->events = event_reader_new();
-    line_writer_init(&s->out, STDOUT_FILENO, "standard output");
     if (path[0] != '/' || (!s->format.csv && !ends(path, ".ndjson")))
         return fault_set(
             why, EX_USAGE, "URL: a file is file:///folder/NAME.csv or file:///folder/NAME.ndjson");
     if (file_format_columns(&s->format, COLUMNS, why) < 0)
         return -1;
     for (unsigned i = 0; i < config->options; i++)
-        if (set_option(s, config->option[i], &store.done, why) < 0)
+        if (set_option(s, config->option[i], &store->done, why) < 0)
             return -1;
-    if (store.done && !ends(store.done, s->format.csv ? ".csv" : ".ndjson"))
+    if (store->done && !ends(store->done, s->format.csv ? ".csv" : ".ndjson"))
         return fault_set(why, EX_USAGE, "-o done: must end like the URL");
+    return 0;
+}
+
+static int sink_open(struct sink *s, const struct file_sink_config *config, struct fault *why)
+{
+    struct file_store_config store;
+
+    s->lines = line_reader_new(STDIN_FILENO, LINE_MAX_BYTES);
+    s->events = event_reader_new();
+    line_writer_init(&s->out, STDOUT_FILENO, "standard output");
+    if (sink_set(s, config, &store, why) < 0)
+        return -1;
     s->store = file_store_open(&store, why);
     if (!s->store)
         return -1;
@@ -496,4 +508,41 @@ int file_sink_run(const struct file_sink_config *config, struct fault *why)
         rc = end(s);
     sink_free(s);
     return rc;
+}
+
+/* ---- --check ---- */
+
+#define ROOM_LOW_BYTES (64ll << 20)
+
+static void say_room(struct findings *f, int64_t bytes)
+{
+    if (bytes >= ROOM_LOW_BYTES)
+        finding_ok(f, "space", "%" PRId64 " MiB are free", bytes >> 20);
+    else if (bytes > 0)
+        finding_warn(f, "space", "only %" PRId64 " KiB are free: make room", bytes >> 10);
+    else
+        finding_fail(f, EX_IOERR, "space", "the disk is full: make room");
+}
+
+int file_sink_check(const struct file_sink_config *config, struct fault *why)
+{
+    struct sink *s = mem_alloc(sizeof *s);
+    struct file_store_config store;
+    struct findings f;
+    int64_t bytes;
+    int rc;
+
+    memset(s, 0, sizeof *s);
+    rc = sink_set(s, config, &store, why);
+    free(s);
+    if (rc < 0)
+        return -1;
+    findings_open(&f);
+    if (file_store_check(&store, &bytes, why) < 0) {
+        finding_fail(&f, why->status, "folder", "%s", why->text);
+    } else {
+        finding_ok(&f, "folder", "the user %ld may write in it", (long)geteuid());
+        say_room(&f, bytes);
+    }
+    return findings_close(&f, why);
 }

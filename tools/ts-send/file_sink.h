@@ -19,4 +19,8 @@ bool file_sink_is(const char *url);
 /* Runs to the end of the input or to an orderly end: the exit status, or -1 and *why. */
 int file_sink_run(const struct file_sink_config *config, struct fault *why);
 
+/* --check: whether the folder takes files, and how much; a line each (finding.h).  Changes nothing.
+   The exit status, or -1 and *why. */
+int file_sink_check(const struct file_sink_config *config, struct fault *why);
+
 #endif

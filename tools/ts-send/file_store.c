@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "stop.h"
@@ -675,6 +676,41 @@ static int open_done(struct file_store *s, const char *done, struct fault *why)
     if (fstat(s->folder, &a) == 0 && fstat(s->done_folder, &b) == 0 && a.st_dev != b.st_dev)
         return fault_set(why, EX_CONFIG, "-o done: on another file system: nothing can be renamed");
     return 0;
+}
+
+static int check_folder(const char *pattern, int64_t *room, struct fault *why)
+{
+    char name[FILE_NAME_BYTES];
+    struct statvfs st;
+    int folder = open_folder(pattern, name, why), rc = -1, lock = -1;
+
+    if (folder < 0)
+        return -1;
+    if (faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) < 0) {
+        fault_errno(why, EX_CANTCREAT, "%s: cannot write in its folder", pattern);
+        goto out;
+    }
+    lock = open_regular(folder, LOCK_NAME, O_RDWR);
+    if (lock < 0 && errno != ENOENT) {
+        fault_errno(
+            why, EX_CANTCREAT, "%s: " LOCK_NAME " in its folder belongs to somebody else", pattern);
+        goto out;
+    }
+    rc = fstatvfs(folder, &st) == 0 ? 0 : fault_errno(why, EX_IOERR, "%s: cannot look", pattern);
+    if (rc == 0)
+        *room = (int64_t)st.f_bavail * (int64_t)st.f_frsize;
+out:
+    if (lock >= 0)
+        close(lock);
+    close(folder);
+    return rc;
+}
+
+int file_store_check(const struct file_store_config *config, int64_t *room, struct fault *why)
+{
+    if (check_folder(config->pattern, room, why) < 0)
+        return -1;
+    return config->done ? check_folder(config->done, room, why) : 0;
 }
 
 struct file_store *file_store_open(const struct file_store_config *config, struct fault *why)

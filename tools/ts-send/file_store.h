@@ -28,6 +28,11 @@ struct file_store_config {
 };
 
 struct file_store;
+
+/* Whether it could be opened and written, by what the permissions say; *room: bytes that are free.
+   Changes nothing. */
+int file_store_check(const struct file_store_config *config, int64_t *room, struct fault *why);
+
 struct file_store *file_store_open(const struct file_store_config *config, struct fault *why);
 void file_store_close(struct file_store *s);
 

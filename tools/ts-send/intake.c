@@ -6,6 +6,7 @@
 
 #include "identity.h"
 #include "state.h"
+#include "upload.h"
 
 /* Lines read between two looks at the connections. */
 #define LINES_AT_ONCE 512
@@ -87,6 +88,7 @@ static void put(struct sender *s, const struct event *e, struct slice id, uint64
     char v5[REQUEST_ID_BYTES];
     struct slice ack = event_str(e, EV_ACK), body, instead = SLICE_NONE;
     struct item *it;
+    bool waits;
 
     if (s->config->id == ID_V5) {
         request_id_v5(id, v5);
@@ -94,6 +96,7 @@ static void put(struct sender *s, const struct event *e, struct slice id, uint64
     }
     s->scratch.len = 0;
     s->profile->event(&s->scratch, e, instead);
+    waits = s->upload && upload_put(s, e, &s->scratch);
     body = buf_all(&s->scratch);
     if (body.n + 2 > s->config->body_bytes) {
         answer_event(s, e, id, OUTCOME_REJECTED, "larger than --max-body", 0);
@@ -103,6 +106,8 @@ static void put(struct sender *s, const struct event *e, struct slice id, uint64
     it->tries = (uint32_t)yyjson_get_uint(e->field[EV_ATTEMPTS]);
     it->ambiguous = yyjson_get_bool(e->field[EV_AMBIGUOUS]);
     s->acks |= it->has_ack;
+    if (waits)
+        upload_wait(s, it);
 }
 
 static void take_event(struct sender *s, const struct event *e)

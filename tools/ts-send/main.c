@@ -6,12 +6,12 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "checkup.h"
 #include "explain.h"
 #include "file_sink.h"
 #include "line.h"
 #include "msg.h"
 #include "option.h"
-#include "secret.h"
 #include "sender.h"
 #include "stop.h"
 #include "url.h"
@@ -39,11 +39,14 @@ enum option {
     OPT_RETRY_MAX,
     OPT_ID,
     OPT_SECRET,
-    OPT_OAUTH,
     OPT_LIST_PROFILES,
     OPT_EXPLAIN,
     OPT_REPLY,
     OPT_NOW,
+    OPT_CHECK,
+    OPT_SNAPSHOTS,
+    OPT_SNAPSHOT_DIR,
+    OPT_SNAPSHOT_MAX,
 };
 
 static const struct option_spec options[] = {
@@ -54,12 +57,12 @@ static const struct option_spec options[] = {
     {'b', "batch", "N", "arrays of up to N events (1: single events)"},
     {'n', "dry-run", NULL, "print the requests, send nothing"},
     {'v', "verbose", NULL, "say each request and what came of it"},
+    {OPT_CHECK, "check", NULL, "try the way to the receiver, send no event"},
     {OPT_LIST_PROFILES, "list-profiles", NULL, "the profiles and their options"},
     {OPT_EXPLAIN, "explain", NULL, "print requests and verdicts, send nothing"},
     {OPT_REPLY, "reply", "FILE", "with --explain: the next reply"},
     {OPT_NOW, "now", "TIME", "with --explain: the time to go by"},
     {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token"},
-    {OPT_OAUTH, "oauth", "FILE", "OAuth 2: how to get access tokens, kept there"},
     {OPT_SECRET, "secret", "NAME=FILE", "a secret of the profile"},
     {OPT_HEADER_FILE, "header-file", "FILE", "a secret header field: 'Name: value'"},
     {OPT_RATE, "rate", "N/s", "at most N requests a second (/m, /h)"},
@@ -79,6 +82,9 @@ static const struct option_spec options[] = {
     {OPT_RETRY_FIRST, "retry-first", "TIME", "longest wait after a first failure (500ms)"},
     {OPT_RETRY_MAX, "retry-max", "TIME", "longest wait between two tries (60s)"},
     {OPT_ID, "id", "v5|v8", "form of event_id in the request (v8: as it is)"},
+    {OPT_SNAPSHOTS, "snapshots", "HOW", "pictures: inline, omit, upload or upload=URL"},
+    {OPT_SNAPSHOT_DIR, "snapshot-dir", "DIR", "where they are"},
+    {OPT_SNAPSHOT_MAX, "snapshot-max", "SIZE", "largest one that is sent (2M)"},
     OPTION_HELP,
     {0},
 };
@@ -100,9 +106,9 @@ struct settings {
     struct profile_settings given; /* to the profile */
     struct explain_config explain;
     bool list, explained;
-    const char *profile, *rate, *id;
+    const char *profile, *rate, *id, *snapshots;
     long long connections, batch, timeout_ms, connect_timeout_ms, body_bytes, memory_bytes;
-    long long answer_ms, give_up_ms, retry_first_ms, retry_last_ms;
+    long long snapshot_bytes, answer_ms, give_up_ms, retry_first_ms, retry_last_ms;
 };
 
 enum kind { TEXT, FLAG, NUMBER, SIZE, DURATION };
@@ -122,9 +128,9 @@ static const struct {
     {'v', FLAG, IN_SETTINGS(sender.verbose), 0, 0},
     {OPT_LIST_PROFILES, FLAG, IN_SETTINGS(list), 0, 0},
     {OPT_EXPLAIN, FLAG, IN_SETTINGS(explained), 0, 0},
+    {OPT_CHECK, FLAG, IN_SETTINGS(explain.check), 0, 0},
     {OPT_NOW, TEXT, IN_SETTINGS(explain.now), 0, 0},
     {OPT_TOKEN_FILE, TEXT, IN_SETTINGS(sender.headers.token_file), 0, 0},
-    {OPT_OAUTH, TEXT, IN_SETTINGS(sender.oauth_file), 0, 0},
     {OPT_RATE, TEXT, IN_SETTINGS(rate), 0, 0},
     {OPT_TIMEOUT, DURATION, IN_SETTINGS(timeout_ms), 0, 0},
     {OPT_CONNECT_TIMEOUT, DURATION, IN_SETTINGS(connect_timeout_ms), 0, 0},
@@ -142,6 +148,9 @@ static const struct {
     {OPT_RETRY_FIRST, DURATION, IN_SETTINGS(retry_first_ms), 0, 0},
     {OPT_RETRY_MAX, DURATION, IN_SETTINGS(retry_last_ms), 0, 0},
     {OPT_ID, TEXT, IN_SETTINGS(id), 0, 0},
+    {OPT_SNAPSHOTS, TEXT, IN_SETTINGS(snapshots), 0, 0},
+    {OPT_SNAPSHOT_DIR, TEXT, IN_SETTINGS(sender.snapshots.folder), 0, 0},
+    {OPT_SNAPSHOT_MAX, SIZE, IN_SETTINGS(snapshot_bytes), 1024, 64ll << 20},
 };
 
 static const char *option_name(int code)
@@ -219,22 +228,6 @@ static int set(struct settings *k, int code, const char *arg, struct fault *why)
     return set_more(k, code, arg, why);
 }
 
-/* The key of --key is a secret like any other; libcurl reads it itself. */
-static int check_files(const struct transfer_config *t, struct fault *why)
-{
-    const char *const open[] = {t->cacert, t->cert};
-    struct buf key = {0};
-    int rc = 0;
-
-    for (size_t i = 0; i < 2; i++)
-        if (open[i] && access(open[i], R_OK) < 0)
-            return fault_errno(why, EX_NOINPUT, "%s: cannot read", open[i]);
-    if (t->key)
-        rc = secret_read(t->key, &key, why);
-    secret_forget(&key);
-    return rc;
-}
-
 static int check_addresses(const struct transfer_config *t, struct fault *why)
 {
     if (t->proxy && url_check("--proxy", t->proxy, why) < 0)
@@ -245,16 +238,31 @@ static int check_addresses(const struct transfer_config *t, struct fault *why)
     return 0;
 }
 
+static int set_snapshots(struct settings *k, struct fault *why)
+{
+    struct sender_config *c = &k->sender;
+
+    c->snapshots.bytes_max = (size_t)k->snapshot_bytes;
+    if (!k->snapshots)
+        return c->snapshots.folder
+                   ? fault_set(why, EX_USAGE, "--snapshot-dir: --snapshots must say what for")
+                   : 0;
+    if (snapshot_option(&c->snapshots, k->snapshots, c->transfer.url, why) < 0)
+        return -1;
+    if (c->snapshots.mode == SNAPSHOT_UPLOAD) {
+        c->transfer.upload_url = c->snapshots.url;
+        c->transfer.upload_ours = c->snapshots.ours;
+    }
+    return 0;
+}
+
 /* What was not said comes from the profile; then everything in the units of the sender. */
 static int complete(struct settings *k, struct fault *why)
 {
     struct sender_config *c = &k->sender;
     struct profile_defaults d;
 
-    if (c->oauth_file && c->headers.token_file)
-        return fault_set(why, EX_USAGE, "--oauth and --token-file: one of them");
     k->given.token_file = c->headers.token_file;
-    k->given.oauth = c->oauth_file != NULL;
     k->given.url = c->transfer.url;
     c->profile = profile_open(k->profile, &k->given, why);
     if (!c->profile)
@@ -284,7 +292,6 @@ static int complete(struct settings *k, struct fault *why)
         c->headers.gzip = false;
         c->transfer.whole_replies = true;
     }
-    c->transfer.tls = url_is_https(c->transfer.url) || c->oauth_file;
     c->transfer.connections = k->connections ? (unsigned)k->connections : d.connections;
     c->transfer.timeout_ms = k->timeout_ms;
     c->transfer.connect_timeout_ms = k->connect_timeout_ms;
@@ -294,7 +301,9 @@ static int complete(struct settings *k, struct fault *why)
         return fault_set(why, EX_USAGE, "--rate %s: write it like 10/s, 600/m or 5000/h", k->rate);
     k->explain.batch = c->batch;
     k->explain.id = c->id;
-    return 0;
+    k->explain.snapshots = &c->snapshots;
+    k->explain.body_bytes = c->body_bytes;
+    return set_snapshots(k, why);
 }
 
 /* 1: go on; 0: --help or --version was answered; -1: *why. */
@@ -317,7 +326,7 @@ static int read_options(struct settings *k, int argc, char **argv, struct fault 
     if (url_check("URL", k->sender.transfer.url, why) < 0 || complete(k, why) < 0 ||
         check_addresses(&k->sender.transfer, why) < 0)
         return -1;
-    if (!k->explained && check_files(&k->sender.transfer, why) < 0)
+    if (!k->explained && !k->explain.check && transfer_files(&k->sender.transfer, why) < 0)
         return -1;
     return 1;
 }
@@ -345,10 +354,15 @@ static int run(struct settings *k, struct fault *why)
         return list_profiles(why);
     if (file_sink_is(file.url)) {
         stop_start();
+        if (k->explain.check)
+            return file_sink_check(&file, why);
         return file_sink_run(&file, why);
     }
     if (k->explained) {
         rc = explain(k->sender.profile, &k->explain, why);
+    } else if (k->explain.check) {
+        stop_start();
+        rc = check_run(&k->sender, why);
     } else {
         stop_start();
         rc = sender_run(&k->sender, why);
@@ -363,6 +377,7 @@ int main(int argc, char **argv)
         .timeout_ms = 30000,
         .connect_timeout_ms = 10000,
         .memory_bytes = 8 << 20,
+        .snapshot_bytes = 2 << 20,
         .answer_ms = 60000,
         .give_up_ms = 3600000,
         .retry_first_ms = 500,

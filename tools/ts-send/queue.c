@@ -288,6 +288,8 @@ static void lane_settle(struct queue *q, uint32_t n, int64_t wake_ms)
             return;
         }
         wake_ms = l->block_ms + BLOCK_LONGEST_MS; /* to be given up then */
+    } else if (l->first->picture) {
+        return; /* until queue_rewrite */
     }
     l->wake_ms = wake_ms;
     if (wake_ms > 0)
@@ -396,15 +398,18 @@ static size_t item_bytes(const struct item *it)
     return sizeof *it + it->body_n + it->ack_n + it->id_n + HEAP_OVERHEAD;
 }
 
-static struct item *item_new(struct slice body, struct slice ack, struct slice id)
+/* An item of these parts; all else is as in `like`. */
+static struct item *item_new(
+    const struct item *like, struct slice body, struct slice ack, struct slice id)
 {
     struct item *it = mem_alloc(sizeof *it + body.n + ack.n + id.n);
     char *p = it->bytes;
 
-    *it = (struct item){.body_n = (uint32_t)body.n,
-        .ack_n = (uint32_t)ack.n,
-        .id_n = (uint32_t)id.n,
-        .has_ack = ack.p != NULL};
+    *it = *like;
+    it->body_n = (uint32_t)body.n;
+    it->ack_n = (uint32_t)ack.n;
+    it->id_n = (uint32_t)id.n;
+    it->has_ack = ack.p != NULL;
     p = mempcpy(p, body.p, body.n);
     if (ack.n > 0)
         p = mempcpy(p, ack.p, ack.n);
@@ -416,7 +421,8 @@ static struct item *item_new(struct slice body, struct slice ack, struct slice i
 struct item *queue_put(struct queue *q, uint64_t person, struct slice body, struct slice ack,
     struct slice id, int64_t now_ms)
 {
-    struct item *it = item_new(body, ack, id);
+    static const struct item fresh;
+    struct item *it = item_new(&fresh, body, ack, id);
     uint32_t n = lane_find(q, person);
     struct lane *l;
 
@@ -446,6 +452,34 @@ struct item *queue_put(struct queue *q, uint64_t person, struct slice body, stru
         lane_rest(q, n); /* it may have been kept for its block alone */
         lane_settle(q, n, 0);
     }
+    return it;
+}
+
+void queue_wait(struct queue *q, struct item *it, uint32_t picture)
+{
+    it->picture = picture;
+    if (q->lane[it->lane].first == it)
+        lane_rest(q, it->lane);
+}
+
+struct item *queue_rewrite(struct queue *q, struct item *old, struct slice body)
+{
+    struct item *it = item_new(old, body, item_ack(old), item_id(old));
+    struct lane *l = &q->lane[old->lane];
+    struct item **at = &l->first;
+
+    it->picture = 0;
+    q->bytes += item_bytes(it) - item_bytes(old);
+    while (*at != old)
+        at = &(*at)->next;
+    *at = it;
+    if (l->last == old)
+        l->last = it;
+    *(it->older ? &it->older->newer : &q->oldest[it->has_ack]) = it;
+    *(it->newer ? &it->newer->older : &q->newest[it->has_ack]) = it;
+    free(old);
+    if (l->first == it && l->state == LANE_IDLE)
+        lane_settle(q, it->lane, 0);
     return it;
 }
 
@@ -504,7 +538,8 @@ size_t queue_take(struct queue *q, struct item **items, size_t most, size_t body
         if (n > 0 && bytes + l->first->body_n + 1 > body_bytes)
             break;
         ready_remove(q, at);
-        while (l->first && n < most && (n == 0 || bytes + l->first->body_n + 1 <= body_bytes)) {
+        while (l->first && !l->first->picture && n < most &&
+               (n == 0 || bytes + l->first->body_n + 1 <= body_bytes)) {
             struct item *it = items[n++] = l->first;
 
             bytes += it->body_n + 1;

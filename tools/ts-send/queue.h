@@ -37,8 +37,9 @@ struct item {
     uint32_t failures; /* in this one, in a row */
     uint8_t state;
     bool has_ack;
-    bool ambiguous; /* a try ended without an answer */
-    char bytes[];   /* body, ack, id */
+    bool ambiguous;   /* a try ended without an answer */
+    uint32_t picture; /* what it waits for before it may be taken; 0: nothing */
+    char bytes[];     /* body, ack, id */
 };
 
 static inline struct slice item_body(const struct item *it)
@@ -82,6 +83,13 @@ void queue_block(struct queue *q, uint64_t person, uint64_t id, int64_t until_ms
 /* Takes an event in; copies body, ack and id. */
 struct item *queue_put(struct queue *q, uint64_t person, struct slice body, struct slice ack,
     struct slice id, int64_t now_ms);
+
+/* A waiting item is not to be taken, nor what is behind it in its lane, until queue_rewrite.
+   picture: the caller's name for what it waits for, not 0. */
+void queue_wait(struct queue *q, struct item *it, uint32_t picture);
+
+/* Gives a waiting item another body, and lets it go.  The item moves: the new one is returned. */
+struct item *queue_rewrite(struct queue *q, struct item *it, struct slice body);
 
 /* Up to n events whose bodies, joined by one byte, fit into body_bytes (the first always does):
    returns how many; they are under way. */

@@ -23,6 +23,18 @@ void reply_reset(struct reply *r)
     r->lines.len = r->body.len = 0;
 }
 
+void reply_copy(struct reply *to, const struct reply *from)
+{
+    struct buf lines = to->lines, body = to->body;
+
+    *to = *from;
+    to->lines = lines;
+    to->body = body;
+    to->lines.len = to->body.len = 0;
+    buf_slice(&to->lines, buf_all(&from->lines));
+    buf_slice(&to->body, buf_all(&from->body));
+}
+
 /* The value of the field `name` on this line, copied to out of size n.  Too long counts as absent.
  */
 static void take_field(struct slice line, const char *name, char *out, size_t n)

@@ -43,6 +43,9 @@ struct reply {
 /* Empties one that was zeroed at first; its buffers stay for the next reply. */
 void reply_reset(struct reply *r);
 
+/* A copy of its own; to: reset, or zeroed. */
+void reply_copy(struct reply *to, const struct reply *from);
+
 /* One line of the header block, as it came; a status line starts anew (after 100 Continue). */
 void reply_header(struct reply *r, struct slice line);
 

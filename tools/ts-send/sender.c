@@ -13,6 +13,7 @@
 #include "msg.h"
 #include "state.h"
 #include "stop.h"
+#include "upload.h"
 
 #define FINISH_MS 10000 /* SIGTERM: how long requests under way are awaited */
 
@@ -57,7 +58,7 @@ static int sender_open(struct sender *s, const struct sender_config *config, str
     s->headers = headers_read(&config->headers, NULL, why);
     if (!s->headers)
         return -1;
-    if (token_open(s, why) < 0)
+    if (upload_open(s, why) < 0)
         return -1;
     if (config->dry)
         return 0;
@@ -72,10 +73,9 @@ static int sender_open(struct sender *s, const struct sender_config *config, str
 
 static void sender_close(struct sender *s)
 {
-    token_await(s);
     transfer_close(s->transfer);
     talk_close(s);
-    token_close(s);
+    upload_close(s);
     headers_drop(s->headers);
     for (unsigned i = 0; i < s->config->transfer.connections; i++) {
         buf_free(&s->batches[i].body);
@@ -105,7 +105,7 @@ static unsigned busy(const struct sender *s)
 static bool finished(const struct sender *s)
 {
     if (s->ending || s->gave_up)
-        return busy(s) == 0 && !talk_waits(s);
+        return busy(s) == 0 && !(s->talk.next && s->talk.state == SESSION_THERE);
     if (queue_count(s->queue) > 0)
         return false;
     /* So many people are blocked for good that no event can come in any more. */
@@ -119,8 +119,14 @@ static int finish_requests(struct sender *s, struct fault *why)
 
     if (news <= 0)
         return news;
-    while (transfer_next(s->transfer, &done))
+    while (transfer_next(s->transfer, &done)) {
+        if (done.upload) {
+            upload_finish(s, &done);
+            continue;
+        }
         batch_finish(s, &done);
+        upload_turn(s);
+    }
     return news;
 }
 
@@ -164,7 +170,7 @@ static int wait_for_news(struct sender *s, int64_t until_ms, struct fault *why)
 /* When a turn must come, whatever happens; 0: at once, there is more to do. */
 static int64_t next_turn(struct sender *s, int news, int64_t until_ms)
 {
-    int64_t next_ms = batch_next_ms(s);
+    int64_t next_ms = earlier(batch_next_ms(s), upload_next_ms(s));
 
     if (news > 0 || (intake_wanted(s) && !s->input_idle) || next_ms <= s->now_ms)
         return 0;
@@ -181,7 +187,7 @@ static int turn(struct sender *s, struct fault *why)
     if (intake(s, why) < 0)
         return -1;
     until_ms = queue_wake(s->queue, s->now_ms);
-    if (batch_start(s, why) < 0)
+    if (upload_start(s, why) < 0 || batch_start(s, why) < 0)
         return -1;
     news = finish_requests(s, why);
     if (news < 0)

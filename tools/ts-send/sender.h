@@ -10,6 +10,7 @@
 #include "header.h"
 #include "profile.h"
 #include "request.h"
+#include "snapshot.h"
 #include "transfer.h"
 
 #define SENDER_BATCH_MAX 10000
@@ -30,8 +31,8 @@ struct sender_config {
     int64_t rate_us;     /* between the starts of two requests; 0: no limit */
     enum id_form id;
     bool gzip, verbose;
-    const char *oauth_file; /* of --oauth, or NULL */
-    bool dry;               /* print the requests, send nothing */
+    struct snapshot_config snapshots;
+    bool dry; /* print the requests, send nothing */
 };
 
 /* Runs to the end of the input or to an orderly end: the exit status, or -1 and *why. */

@@ -7,6 +7,7 @@
 
 #include "msg.h"
 #include "state.h"
+#include "upload.h"
 
 uint64_t settle_random(void)
 {
@@ -68,8 +69,6 @@ static void advise_secret(const struct sender *s, int status, struct buf *out)
 
     if (status == 407 || status == 511)
         buf_printf(out, ": ask who runs the network");
-    else if (s->config->oauth_file)
-        buf_printf(out, ": what is in %s must be renewed; then send SIGHUP", s->config->oauth_file);
     else if (s->talk.p)
         buf_printf(out, ": renew what --secret or --token-file names and send SIGHUP");
     else if (h->token_file)
@@ -201,7 +200,7 @@ static char *reason_of(
         for (size_t i = 0; i < words.len; i++)
             if ((unsigned char)words.data[i] < ' ')
                 words.data[i] = ' ';
-        headers_mask(s->headers, &words); /* before a person's number breaks up a secret */
+        headers_mask(s->headers, &words);
         answer_mask_person(s, it, &words);
         if (text.len > 0)
             buf_lit(&text, ": ");
@@ -296,7 +295,7 @@ void settle_trouble(struct sender *s, struct batch *b, const struct reply *r, st
     int64_t wake_ms = 0;
 
     if (v.cause == CAUSE_BUSY)
-        pace_overload(&s->pace, b->number, transfer_busy(s->transfer));
+        pace_overload(&s->pace, b->number, batch_busy(s));
     for (unsigned i = b->done; i < batch_end(b); i++)
         b->item[i]->failures++;
     report(s, destination_trouble(&s->destination, &t, s->now_ms, settle_random()), r, v.reason);
@@ -362,6 +361,7 @@ static void hold(struct sender *s, struct item *it, const struct reply *r, const
     for (it = queue_held(s->queue, it, retry_ms); it; it = next) {
         next = it->next;
         answer_item(s, it, OUTCOME_DEFERRED, 0, BEHIND, it->has_ack ? retry_ms : 0);
+        upload_forget(s, it);
         queue_free(s->queue, it);
     }
 }

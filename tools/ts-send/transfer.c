@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "secret.h"
 #include "stop.h"
 #include "url.h"
 
@@ -50,7 +52,8 @@ struct call {
     struct field_list *fields;
     struct curl_slist key; /* first node: the one field that differs */
     char key_text[KEY_FIELD_BYTES + KEY_BYTES_MAX];
-    struct curl_slist own[TRANSFER_FIELDS_MAX + 1]; /* the fields of a request of its own kind */
+    /* the fields of a request of its own kind */
+    struct curl_slist own[TRANSFER_FIELDS_MAX + HEADERS_MAX + 1];
     struct reply reply;
     void *tag;
     int64_t timeout_ms; /* as set last */
@@ -59,7 +62,14 @@ struct call {
     const char *method; /* likewise */
     bool once;          /* libcurl must not repeat it by itself */
     bool reply_too_long;
-    struct call *next; /* in the list of the free */
+    bool connect_only, unchecked; /* as set last */
+    CURLcode result;
+    char words[CURL_ERROR_SIZE];
+    struct call *next, **free; /* in the list of the free of its kind, which is this one */
+
+    /* of an upload */
+    struct request from; /* read, read_arg */
+    uint64_t at;
 };
 
 struct transfer {
@@ -70,8 +80,8 @@ struct transfer {
     struct watch *watch;
     size_t watches;
     struct field_list *fields;
-    struct call *call, *free;
-    unsigned busy;
+    struct call *call, *free, *upload_free; /* call: those for uploads stand last */
+    unsigned calls, busy;
     bool timer_due;
     int watch_error; /* errno: a socket could not be watched, so nothing would be heard of it */
 };
@@ -180,6 +190,28 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     return c->reply_too_long ? 0 : size * n;
 }
 
+static size_t on_read(char *to, size_t size, size_t n, void *arg)
+{
+    struct call *c = arg;
+    ssize_t got = c->from.read(c->from.read_arg, c->at, to, size * n);
+
+    if (got < 0)
+        return CURL_READFUNC_ABORT;
+    c->at += (uint64_t)got;
+    return (size_t)got;
+}
+
+/* For libcurl, which sends again what a dead connection did not take. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+    struct call *c = arg;
+
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    c->at = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
 /* ---- setting up ---- */
 
 #define SET(option, value)                                                                         \
@@ -209,15 +241,19 @@ static CURLcode set_safety(CURL *e, const struct transfer_config *k)
     return rc;
 }
 
-static CURLcode set_tls(CURL *e, const struct transfer_config *k)
+/* ours: it is the receiver; nobody else sees our certificate, or goes unchecked. */
+static CURLcode set_tls(CURL *e, const struct transfer_config *k, bool ours)
 {
     CURLcode rc = CURLE_OK;
+    bool insecure = k->insecure && ours;
 
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, k->insecure ? 0L : 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, k->insecure ? 0L : 2L);
+    SET(CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
     if (k->cacert)
         SET(CURLOPT_CAINFO, k->cacert);
+    if (!ours)
+        return rc;
     if (k->cert)
         SET(CURLOPT_SSLCERT, k->cert);
     if (k->key)
@@ -225,12 +261,25 @@ static CURLcode set_tls(CURL *e, const struct transfer_config *k)
     return rc;
 }
 
-static CURLcode set_call(struct call *c, struct transfer *t)
+static CURLcode set_upload(struct call *c)
 {
     CURL *e = c->easy;
     CURLcode rc = CURLE_OK;
 
-    SET(CURLOPT_URL, t->config.url);
+    SET(CURLOPT_READFUNCTION, on_read);
+    SET(CURLOPT_READDATA, c);
+    SET(CURLOPT_SEEKFUNCTION, on_seek);
+    SET(CURLOPT_SEEKDATA, c);
+    c->reply.keep = true;
+    return rc;
+}
+
+static CURLcode set_call(struct call *c, struct transfer *t, const char *url)
+{
+    CURL *e = c->easy;
+    CURLcode rc = CURLE_OK;
+
+    SET(CURLOPT_URL, url);
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_PRIVATE, c);
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -243,26 +292,34 @@ static CURLcode set_call(struct call *c, struct transfer *t)
     SET(CURLOPT_OPENSOCKETDATA, t);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
     SET(CURLOPT_CLOSESOCKETDATA, t);
+    if (t->config.observed) {
+        SET(CURLOPT_CERTINFO, 1L);
+        SET(CURLOPT_ERRORBUFFER, c->words);
+    }
     c->timeout_ms = t->config.timeout_ms;
     c->reply.keep = t->config.whole_replies;
     return rc;
 }
 
-static int call_open(struct call *c, struct transfer *t, struct fault *why)
+static int call_open(struct call *c, struct transfer *t, bool upload, struct fault *why)
 {
+    const char *url = upload ? t->config.upload_url : t->config.url;
     CURLcode rc;
 
     c->transfer = t;
+    c->free = upload ? &t->upload_free : &t->free;
     c->easy = curl_easy_init();
     if (!c->easy)
         return fault_set(why, EX_OSERR, "libcurl: cannot start");
     memcpy(c->key_text, KEY_FIELD, KEY_FIELD_BYTES);
     c->key.data = c->key_text;
     rc = set_safety(c->easy, &t->config);
-    if (rc == CURLE_OK && t->config.tls)
-        rc = set_tls(c->easy, &t->config);
+    if (rc == CURLE_OK && url_is_https(url))
+        rc = set_tls(c->easy, &t->config, !upload || t->config.upload_ours);
     if (rc == CURLE_OK)
-        rc = set_call(c, t);
+        rc = set_call(c, t, url);
+    if (rc == CURLE_OK && upload)
+        rc = set_upload(c);
     return rc == CURLE_OK ? 0 : fault_set(why, EX_CONFIG, "libcurl: %s", curl_easy_strerror(rc));
 }
 
@@ -276,19 +333,39 @@ static int check_url(const char *url, struct fault *why)
     return rc == CURLUE_OK ? 0 : fault_set(why, EX_USAGE, "URL: %s", curl_url_strerror(rc));
 }
 
+int transfer_files(const struct transfer_config *config, struct fault *why)
+{
+    const char *const open[] = {config->cacert, config->cert};
+    struct buf key = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < 2; i++)
+        if (open[i] && access(open[i], R_OK) < 0)
+            return fault_errno(why, EX_NOINPUT, "%s: cannot read", open[i]);
+    if (config->key)
+        rc = secret_read(config->key, &key, why);
+    secret_forget(&key);
+    return rc;
+}
+
 struct transfer *transfer_open(const struct transfer_config *config, struct fault *why)
 {
     struct transfer *t = mem_alloc(sizeof *t);
-    bool fine = false;
+    bool fine = false, tls;
 
     *t = (struct transfer){.config = *config, .timer_ms = -1};
     /* TLS is set up only where it is used: it costs more than the rest of the start. */
-    curl_global_init(config->tls ? CURL_GLOBAL_SSL : CURL_GLOBAL_NOTHING);
-    t->call = mem_alloc(config->connections * sizeof *t->call);
-    memset(t->call, 0, config->connections * sizeof *t->call);
+    tls = url_is_https(config->url) || (config->upload_url && url_is_https(config->upload_url));
+    curl_global_init(tls ? CURL_GLOBAL_SSL : CURL_GLOBAL_NOTHING);
+    t->calls = config->connections;
+    if (config->upload_url)
+        t->calls += transfer_uploads(config->connections);
+    t->call = mem_alloc(t->calls * sizeof *t->call);
+    memset(t->call, 0, t->calls * sizeof *t->call);
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
     t->multi = curl_multi_init();
-    if (check_url(config->url, why) < 0)
+    if (check_url(config->url, why) < 0 ||
+        (config->upload_url && check_url(config->upload_url, why) < 0))
         goto out;
     if (t->epoll < 0 || !t->multi) {
         fault_errno(why, EX_OSERR, "libcurl: cannot start");
@@ -299,11 +376,13 @@ struct transfer *transfer_open(const struct transfer_config *config, struct faul
     curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
     curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)config->connections);
-    for (unsigned i = config->connections; i-- > 0;) {
-        if (call_open(&t->call[i], t, why) < 0)
+    for (unsigned i = t->calls; i-- > 0;) {
+        struct call *c = &t->call[i];
+
+        if (call_open(c, t, i >= config->connections, why) < 0)
             goto out;
-        t->call[i].next = t->free;
-        t->free = &t->call[i];
+        c->next = *c->free;
+        *c->free = c;
     }
     fine = true;
 out:
@@ -325,7 +404,7 @@ void transfer_close(struct transfer *t)
 {
     if (!t)
         return;
-    for (unsigned i = 0; i < t->config.connections; i++) {
+    for (unsigned i = 0; i < t->calls; i++) {
         struct call *c = &t->call[i];
 
         if (c->easy && t->multi)
@@ -371,7 +450,12 @@ unsigned transfer_busy(const struct transfer *t)
 
 bool transfer_free(const struct transfer *t)
 {
-    return t->free != NULL;
+    return t->busy < t->config.connections;
+}
+
+bool transfer_upload_free(const struct transfer *t)
+{
+    return transfer_free(t) && t->upload_free;
 }
 
 static void set_fields(struct call *c, struct field_list *f)
@@ -388,7 +472,6 @@ static void set_fields(struct call *c, struct field_list *f)
 /* A request with a URL, a method and fields of its own. */
 static void set_own(struct call *c, struct field_list *f, const struct request *r)
 {
-    struct curl_slist *common = r->foreign ? &f->node[headers_count(f->headers)] : f->node;
     unsigned n = 0;
 
     for (; n < r->fields && n < TRANSFER_FIELDS_MAX; n++)
@@ -396,8 +479,8 @@ static void set_own(struct call *c, struct field_list *f, const struct request *
     if (r->key)
         c->own[n++] = (struct curl_slist){c->key_text, NULL};
     if (n > 0)
-        c->own[n - 1].next = common;
-    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : common);
+        c->own[n - 1].next = f->node;
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : f->node);
     /* libcurl copies what it is told: that is spared where it knows it. */
     if (!c->url || strcmp(c->url, r->url) != 0) {
         free(c->url);
@@ -410,16 +493,40 @@ static void set_own(struct call *c, struct field_list *f, const struct request *
     c->method = r->method;
 }
 
-/* After a request of its own kind, one that is as all are. */
-static void set_usual(struct call *c, const struct transfer *t)
+/* A request that is none: see transfer.h. */
+static void set_connect_only(struct call *c, const struct request *r)
 {
-    free(c->url);
-    c->url = NULL;
-    c->method = NULL;
-    curl_easy_setopt(c->easy, CURLOPT_URL, t->config.url);
-    curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, NULL);
-    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, &c->key);
+    bool insecure = c->transfer->config.insecure || r->unchecked;
+
+    if (c->connect_only != r->connect_only)
+        curl_easy_setopt(c->easy, CURLOPT_CONNECT_ONLY, (long)r->connect_only);
+    c->connect_only = r->connect_only;
+    if (c->unchecked != r->unchecked) {
+        curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
+        curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
+    }
+    c->unchecked = r->unchecked;
+}
+
+static int call_start(struct call *c, const struct request *r, struct fault *why)
+{
+    struct transfer *t = c->transfer;
+    CURLMcode rc;
+
+    reply_reset(&c->reply);
+    if (c->reply.body.cap > REPLY_KEPT_BYTES) /* a rare large one */
+        buf_free(&c->reply.body);
+    c->tag = r->tag;
+    c->sends = 0;
+    c->once = r->once;
+    c->reply_too_long = false;
+    c->words[0] = '\0';
+    rc = curl_multi_add_handle(t->multi, c->easy);
+    if (rc != CURLM_OK)
+        return fault_set(why, EX_SOFTWARE, "libcurl: %s", curl_multi_strerror(rc));
+    *c->free = c->next;
+    t->busy++;
+    return 0;
 }
 
 int transfer_start(struct transfer *t, const struct request *r, struct fault *why)
@@ -427,7 +534,6 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     struct call *c = t->free;
     int64_t timeout_ms =
         r->timeout_ms < t->config.timeout_ms ? r->timeout_ms : t->config.timeout_ms;
-    CURLMcode rc;
 
     set_fields(c, t->fields);
     if (r->key)
@@ -439,22 +545,39 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
     if (r->url)
         set_own(c, t->fields, r);
-    else if (c->url)
-        set_usual(c, t);
-    c->reply.keep = t->config.whole_replies || r->foreign;
-    reply_reset(&c->reply);
-    if (c->reply.body.cap > REPLY_KEPT_BYTES) /* a rare large one */
-        buf_free(&c->reply.body);
-    c->tag = r->tag;
-    c->sends = 0;
-    c->once = r->once;
-    c->reply_too_long = false;
-    rc = curl_multi_add_handle(t->multi, c->easy);
-    if (rc != CURLM_OK)
-        return fault_set(why, EX_SOFTWARE, "libcurl: %s", curl_multi_strerror(rc));
-    t->free = c->next;
-    t->busy++;
-    return 0;
+    set_connect_only(c, r);
+    return call_start(c, r, why);
+}
+
+/* Its own fields, and where the receiver is the same those that are not about a body. */
+static void set_upload_fields(struct call *c, struct field_list *f, const struct request *r)
+{
+    unsigned n = 0;
+
+    for (; n < r->fields && n < TRANSFER_FIELDS_MAX; n++)
+        c->own[n].data = (char *)(uintptr_t)r->field[n];
+    for (unsigned i = 0; c->transfer->config.upload_ours && i < headers_count(f->headers); i++)
+        if (strncasecmp(headers_line(f->headers, i), "content-", 8) != 0)
+            c->own[n++].data = (char *)(uintptr_t)headers_line(f->headers, i);
+    for (unsigned i = 0; i < n; i++)
+        c->own[i].next = i + 1 < n ? &c->own[i + 1] : NULL;
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : NULL);
+}
+
+int transfer_upload(struct transfer *t, const struct request *r, struct fault *why)
+{
+    struct call *c = t->upload_free;
+
+    if (c->fields != t->fields) { /* it keeps the lines that it points to */
+        fields_drop(c->fields);
+        c->fields = t->fields;
+        c->fields->references++;
+    }
+    set_upload_fields(c, t->fields, r);
+    curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->read_bytes);
+    c->from = *r;
+    c->at = 0;
+    return call_start(c, r, why);
 }
 
 int transfer_fd(const struct transfer *t)
@@ -529,15 +652,144 @@ bool transfer_next(struct transfer *t, struct exchange *done)
     if (!m)
         return false;
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
-    c->reply.net = net_of(c, m->data.result);
+    c->result = m->data.result;
+    c->reply.net = net_of(c, c->result);
     c->reply.net_text = c->reply_too_long ? "reply longer than allowed"
                         : m->data.result == CURLE_ABORTED_BY_CALLBACK
                             ? "the connection ended without a reply"
                             : curl_easy_strerror(m->data.result);
     curl_multi_remove_handle(t->multi, c->easy);
-    *done = (struct exchange){c->tag, &c->reply, c->sends};
-    c->next = t->free;
-    t->free = c;
+    *done = (struct exchange){.tag = c->tag,
+        .reply = &c->reply,
+        .upload = c->free == &t->upload_free,
+        .sends = c->sends,
+        .call = c};
+    c->next = *c->free;
+    *c->free = c;
     t->busy--;
     return true;
+}
+
+int transfer_wait(struct transfer *t, struct exchange *done, struct fault *why)
+{
+    while (!transfer_next(t, done)) {
+        struct pollfd news = {.fd = t->epoll, .events = POLLIN};
+        int64_t now_ms = monotonic_ms();
+        int rc = transfer_run(t, now_ms, why);
+
+        if (stop_requested())
+            return 0;
+        if (rc == 0)
+            rc = stop_wait(&news, 1, transfer_timeout_ms(t, now_ms), false);
+        if (rc < 0)
+            return -1;
+    }
+    return 1;
+}
+
+/* ---- connections ---- */
+
+/* The codes of OpenSSL, which libcurl hands on; what else it says of a certificate that it does not
+   take is about its names. */
+static enum way way_of_certificate(CURL *e)
+{
+    static const struct {
+        long code;
+        enum way way;
+    } codes[] = {
+        {0, WAY_OTHER_NAME},
+        {1, WAY_OTHER_NAME},
+        {9, WAY_TOO_EARLY},
+        {10, WAY_EXPIRED},
+        {18, WAY_SELF_SIGNED},
+        {19, WAY_UNKNOWN_CA},
+        {20, WAY_UNKNOWN_CA},
+        {21, WAY_UNKNOWN_CA},
+    };
+    long code = 0;
+
+    curl_easy_getinfo(e, CURLINFO_SSL_VERIFYRESULT, &code);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].code == code)
+            return codes[i].way;
+    return WAY_UNTRUSTED;
+}
+
+static enum way way_of(const struct call *c)
+{
+    static const struct {
+        CURLcode code;
+        enum way way;
+    } codes[] = {
+        {CURLE_OK, WAY_OPEN},
+        {CURLE_COULDNT_RESOLVE_HOST, WAY_NO_NAME},
+        {CURLE_COULDNT_RESOLVE_PROXY, WAY_NO_PROXY},
+        {CURLE_COULDNT_CONNECT, WAY_NOWHERE},
+        {CURLE_OPERATION_TIMEDOUT, WAY_SLOW},
+        {CURLE_SSL_CONNECT_ERROR, WAY_NO_TLS},
+    };
+    long proxy = 0;
+
+    curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    if (c->result != CURLE_OK && proxy > 0 && (proxy < 200 || proxy > 299))
+        return WAY_PROXY_NO;
+    if (c->result == CURLE_PEER_FAILED_VERIFICATION)
+        return way_of_certificate(c->easy);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].code == c->result)
+            return codes[i].way;
+    return WAY_FAILED;
+}
+
+/* "Subject:O = Test, CN = a" and the like of the certificate itself; those above it are not told.
+ */
+static void read_certificate(CURL *e, struct peer *p)
+{
+    const struct {
+        const char *name;
+        char *text;
+        size_t n;
+        int64_t *time;
+    } wanted[] = {
+        {"Subject:", p->subject, sizeof p->subject, NULL},
+        {"Issuer:", p->issuer, sizeof p->issuer, NULL},
+        {"X509v3 Subject Alternative Name:", p->names, sizeof p->names, NULL},
+        {"Start date:", NULL, 0, &p->not_before},
+        {"Expire date:", NULL, 0, &p->not_after},
+    };
+    struct curl_certinfo *all = NULL;
+
+    curl_easy_getinfo(e, CURLINFO_CERTINFO, &all);
+    if (!all || all->num_of_certs == 0)
+        return;
+    p->certificate = true;
+    for (const struct curl_slist *s = all->certinfo[0]; s; s = s->next)
+        for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+            size_t n = strlen(wanted[i].name);
+
+            if (strncmp(s->data, wanted[i].name, n) != 0)
+                continue;
+            if (wanted[i].time)
+                *wanted[i].time = curl_getdate(s->data + n, NULL);
+            else
+                snprintf(wanted[i].text, wanted[i].n, "%s", s->data + n);
+        }
+}
+
+void transfer_peer(const struct exchange *done, struct peer *peer)
+{
+    struct call *c = done->call;
+    char *address = NULL;
+    long error = 0;
+
+    *peer = (struct peer){.way = way_of(c), .not_before = -1, .not_after = -1};
+    curl_easy_getinfo(c->easy, CURLINFO_PRIMARY_IP, &address);
+    curl_easy_getinfo(c->easy, CURLINFO_PRIMARY_PORT, &peer->port);
+    curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &error);
+    curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &peer->proxy_status);
+    peer->error = (int)error;
+    snprintf(peer->address, sizeof peer->address, "%s", address ? address : "");
+    snprintf(peer->words, sizeof peer->words, "%s",
+        c->words[0] ? c->words : curl_easy_strerror(c->result));
+    read_certificate(c->easy, peer);
 }

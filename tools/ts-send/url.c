@@ -3,7 +3,9 @@
  */
 #include "url.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 static bool plain_ascii(const char *text)
@@ -47,4 +49,50 @@ void url_shown(const char *url, char out[URL_BYTES_MAX + 8])
     int n = (int)strcspn(url, "?");
 
     snprintf(out, URL_BYTES_MAX + 8, "%.*s%s", n, url, url[n] ? "?***" : "");
+}
+
+void url_host(const char *url, struct url_host *out)
+{
+    const char *host = strstr(url, "://") + 3, *port;
+    size_t n = strcspn(host, "/?#"), name = n;
+
+    out->port = url_is_https(url) ? 443 : 80;
+    for (port = host + n; port > host && isdigit((unsigned char)port[-1]);)
+        port--;
+    if (port > host && port[-1] == ':') {
+        name = (size_t)(port - 1 - host);
+        if (port < host + n)
+            out->port = (int)strtol(port, NULL, 10);
+    }
+    if (name > 1 && host[0] == '[' && host[name - 1] == ']') {
+        host++;
+        name -= 2;
+    }
+    snprintf(out->host, sizeof out->host, "%.*s", (int)name, host);
+}
+
+struct slice url_origin(const char *url)
+{
+    size_t scheme = strcspn(url, ":") + 3;
+
+    return (struct slice){url, scheme + strcspn(url + scheme, "/?#")};
+}
+
+/* Without a port that is the usual one of its scheme. */
+static struct slice plain_origin(const char *url)
+{
+    struct slice o = url_origin(url), port = url_is_https(url) ? SLICE(":443") : SLICE(":80");
+
+    if (o.n > port.n && memcmp(o.p + o.n - port.n, port.p, port.n) == 0)
+        o.n -= port.n;
+    else if (o.p[o.n - 1] == ':')
+        o.n--;
+    return o;
+}
+
+bool url_same_origin(const char *a, const char *b)
+{
+    struct slice x = plain_origin(a), y = plain_origin(b);
+
+    return x.n == y.n && strncasecmp(x.p, y.p, x.n) == 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one URL of a run: checked before anything is opened, and in a form that may be shown. */
+/* The URLs of a run: checked before anything is opened, and in a form that may be shown. */
 #ifndef TS_SEND_URL_H
 #define TS_SEND_URL_H
 
@@ -14,6 +14,18 @@ int url_check(const char *what, const char *url, struct fault *why);
 
 /* The URL without what follows "?", which may hold a secret: "https://host/path?***". */
 void url_shown(const char *url, char out[URL_BYTES_MAX + 8]);
+
+/* The host without brackets, and the port, that a checked URL leads to. */
+struct url_host {
+    char host[256];
+    int port;
+};
+void url_host(const char *url, struct url_host *out);
+/* The first bytes of it, up to the path: "https://host:8443". */
+struct slice url_origin(const char *url);
+
+/* Whether both lead to the same scheme, host and port; a port that is not written is the usual. */
+bool url_same_origin(const char *a, const char *b);
 
 static inline bool url_is_https(const char *url)
 {

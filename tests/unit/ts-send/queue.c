@@ -285,12 +285,46 @@ START_TEST(oldest)
 }
 END_TEST
 
+START_TEST(waits_for_a_picture)
+{
+    struct item *a[4], *p1 = put("p", "p1", "a"), *p2, *r1;
+    size_t n;
+
+    queue_wait(q, p1, 7);
+    ck_assert_uint_eq(queue_ready(q), 0);
+    p2 = put("p", "p2", NULL);
+    r1 = put("r", "r1", NULL);
+    put("r", "r2", NULL);
+    queue_wait(q, p2, 8);
+    ck_assert_str_eq(take(a, 1, 1000, &n), "r1");
+    queue_wait(q, queue_oldest(q, false)->newer->newer, 9); /* r2, behind one under way */
+    queue_done(q, r1);
+    ck_assert_str_eq(take(a, 4, 1000, &n), "");
+    /* The second first: it does not pass the first. */
+    p2 = queue_rewrite(q, p2, SLICE("another body"));
+    ck_assert(slice_is(item_body(p2), "another body") && slice_is(item_id(p2), "p2"));
+    ck_assert_str_eq(take(a, 4, 1000, &n), "");
+    p1 = queue_rewrite(q, p1, SLICE("x"));
+    ck_assert(slice_is(item_ack(p1), "a"));
+    ck_assert_ptr_eq(queue_oldest(q, true), p1);
+    ck_assert_str_eq(take(a, 1, 1000, &n), "p1");
+    queue_back(q, a, 1, 0);
+    ck_assert_str_eq(take(a, 4, 1000, &n), "p1 p2");
+    queue_done(q, a[0]);
+    queue_done(q, a[1]);
+    ck_assert_uint_eq(queue_count(q), 1);
+    ck_assert_str_eq(cut(queue_oldest(q, false), true, 0), "r2 ");
+    ck_assert_uint_eq(queue_count(q) + queue_waiting(q), 0);
+}
+END_TEST
+
 /* ---- a long run: many persons, random answers; each must come out once, in order ---- */
 
 #define PERSONS 5000
 #define EVENTS 60000
 #define FLIGHTS 16
 #define BATCH 50
+#define WAITS 200
 
 static uint64_t dice = 88172645463325252u;
 
@@ -329,9 +363,19 @@ static void land(struct item **items, size_t n)
     queue_back(q, items + done, n - done, roll(2) ? now + roll(50) : 0);
 }
 
+/* One that waited goes, and this one waits in its place. */
+static void hang(struct item **place, struct item *it)
+{
+    if (*place)
+        queue_rewrite(q, *place, roll(2) ? SLICE("") : SLICE("a body that is longer than it was"));
+    *place = it;
+    if (it)
+        queue_wait(q, it, 1);
+}
+
 START_TEST(long_run)
 {
-    struct item *flight[FLIGHTS][BATCH];
+    struct item *flight[FLIGHTS][BATCH], *waits[WAITS] = {0}, *it;
     size_t n[FLIGHTS] = {0};
     unsigned next = 0;
     char id[40];
@@ -344,9 +388,13 @@ START_TEST(long_run)
             unsigned person = roll(PERSONS + 100);
 
             snprintf(id, sizeof id, "%u:%u:", next, person);
-            queue_put(q, person < PERSONS ? queue_hash(q, (struct slice){(char *)&person, 4}) : 0,
+            it = queue_put(q,
+                person < PERSONS ? queue_hash(q, (struct slice){(char *)&person, 4}) : 0,
                 slice_of(id), roll(2) ? SLICE("a") : SLICE_NONE, slice_of(id), now);
+            if (roll(2))
+                hang(&waits[roll(WAITS)], it);
         }
+        hang(&waits[roll(WAITS)], NULL);
         queue_wake(q, now);
         if (n[f] > 0) {
             land(flight[f], n[f]);
@@ -376,6 +424,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, favours_what_did_not_fail);
     tcase_add_test(tc, budget);
     tcase_add_test(tc, oldest);
+    tcase_add_test(tc, waits_for_a_picture);
     tcase_add_test(tc, long_run);
 }
 UNIT_MAIN("queue", add)

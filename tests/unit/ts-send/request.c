@@ -167,32 +167,38 @@ static const struct {
     const char *url;
     bool fine;
     const char *shown;
+    struct url_host at;
 } urls[] = {
-    {"http://localhost:9981/api/turnstile", true, "http://localhost:9981/api/turnstile"},
-    {"https://h/x?key=geheim&b", true, "https://h/x?***"},
-    {"HTTPS://h", true, "HTTPS://h"},
-    {"http://[::1]:80/", true, "http://[::1]:80/"},
-    {"http://h?a@b", true, "http://h?***"},
-    {"http://u@h/", false, NULL},
-    {"http://u:p@h/", false, NULL},
-    {"http:///", false, NULL},
-    {"http://", false, NULL},
-    {"http://:80/", false, NULL},
-    {"http://h/ x", false, NULL},
-    {"http://h/\r\n", false, NULL},
-    {"http://h/\x7f", false, NULL},
-    {"http://h/\xc3\xa9", false, NULL},
-    {"http://h/#a", false, NULL},
-    {"file:///etc/passwd", false, NULL},
-    {"gopher://h/", false, NULL},
-    {"h/x", false, NULL},
-    {"", false, NULL},
+    {"http://localhost:9981/api/turnstile", true, "http://localhost:9981/api/turnstile",
+        {"localhost", 9981}},
+    {"https://h/x?key=geheim&b", true, "https://h/x?***", {"h", 443}},
+    {"HTTPS://h", true, "HTTPS://h", {"h", 443}},
+    {"http://[::1]:80/", true, "http://[::1]:80/", {"::1", 80}},
+    {"https://[::1]", true, "https://[::1]", {"::1", 443}},
+    {"http://h7:/", true, "http://h7:/", {"h7", 80}},
+    {"http://192.0.2.7", true, "http://192.0.2.7", {"192.0.2.7", 80}},
+    {"http://h?a@b", true, "http://h?***", {"h", 80}},
+    {"http://u@h/", false, NULL, {"", 0}},
+    {"http://u:p@h/", false, NULL, {"", 0}},
+    {"http:///", false, NULL, {"", 0}},
+    {"http://", false, NULL, {"", 0}},
+    {"http://:80/", false, NULL, {"", 0}},
+    {"http://h/ x", false, NULL, {"", 0}},
+    {"http://h/\r\n", false, NULL, {"", 0}},
+    {"http://h/\x7f", false, NULL, {"", 0}},
+    {"http://h/\xc3\xa9", false, NULL, {"", 0}},
+    {"http://h/#a", false, NULL, {"", 0}},
+    {"file:///etc/passwd", false, NULL, {"", 0}},
+    {"gopher://h/", false, NULL, {"", 0}},
+    {"h/x", false, NULL, {"", 0}},
+    {"", false, NULL, {"", 0}},
 };
 
 START_TEST(url)
 {
     struct fault why = {0};
     char shown[URL_BYTES_MAX + 8];
+    struct url_host at;
 
     ck_assert_int_eq(url_check("URL", urls[_i].url, &why), urls[_i].fine ? 0 : -1);
     ck_assert_int_eq(why.status, urls[_i].fine ? 0 : EX_USAGE);
@@ -201,6 +207,9 @@ START_TEST(url)
     url_shown(urls[_i].url, shown);
     ck_assert_str_eq(shown, urls[_i].shown);
     ck_assert_int_eq(url_is_https(urls[_i].url), (urls[_i].url[4] | 32) == 's');
+    url_host(urls[_i].url, &at);
+    ck_assert_str_eq(at.host, urls[_i].at.host);
+    ck_assert_int_eq(at.port, urls[_i].at.port);
 }
 END_TEST
 

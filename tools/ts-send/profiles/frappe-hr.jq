@@ -165,13 +165,6 @@ def fh_zone: .option.zone as $zone | (.body | objects | .message | objects | .ti
     | if $zone == null or . == null or . == $zone then "delivered"
       else stop("time"; "the receiver's zone is not the one of -o zone") end;
 
-def fh_check:
-    if .status == 200 and (.body | objects | .message | type) == "string" then
-        if .body.message == "Guest" then stop("auth"; "the receiver did not take the key (KEY:SECRET is expected)")
-        else {then: "zone"} end
-    elif .status == 200 then stop("address"; "no Frappe site answers here")
-    else null end;
-
 def fh_status:
     (([fh_type] | first) // "") as $type
     | if .status == 401 or $type == "AuthenticationError" then
@@ -186,6 +179,14 @@ def fh_status:
           retry("outage"; "a refusal that cannot be read")
       elif .status == 417 then fh_refused
       else null end;
+
+def fh_check: ((.body | objects | .message | strings) // null) as $user
+    | if .status == 401 or .status == 403 then fh_status
+      elif .status != 200 then null
+      elif $user == null then stop("address"; "no Frappe site answers here")
+      elif $user == "Guest" then
+          stop("auth"; "the receiver did not take the key (KEY:SECRET is expected)")
+      else {then: "zone"} end;
 
 def verdict:
     if .memo == "watermark" then
