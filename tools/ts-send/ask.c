@@ -30,8 +30,7 @@ void ask_free(struct ask *a)
 
 /* ---- events ---- */
 
-/* "2026-05-04 08:00:00" */
-static struct value clock_text(int64_t local_s)
+struct value ask_clock(int64_t local_s)
 {
     char text[CLOCK_TEXT];
     size_t n = clock_print_local(text, local_s, 0);
@@ -71,8 +70,8 @@ static void add_times(
     *unix_s = t.local_s - t.offset_s;
     offset_s = p->zone ? zone_offset_at(p->zone, *unix_s) : t.offset_s;
     value_put(event, &unix_key, value_number((double)*unix_s));
-    put_wanted(p, event, &utc, clock_text(*unix_s));
-    put_wanted(p, event, &site, clock_text(*unix_s + offset_s));
+    put_wanted(p, event, &utc, ask_clock(*unix_s));
+    put_wanted(p, event, &site, ask_clock(*unix_s + offset_s));
     put_wanted(p, event, &site_offset, offset_text(offset_s));
 }
 
@@ -105,13 +104,15 @@ struct value ask_input(const struct scripted *p, const struct ask_input *in, boo
     static struct value_key events = {.name = "events"}, memo = {.name = "memo"},
                             option = {.name = "option"}, now = {.name = "now"},
                             session = {.name = "session"}, secret = {.name = "secret"},
-                            url = {.name = "url"};
+                            url = {.name = "url"}, devices = {.name = "devices"};
     struct value input = value_object();
 
     value_put(&input, &events, value_copy(in->events));
     value_put(&input, &memo, value_copy(in->memo));
     value_put(&input, &option, value_copy(p->option));
     value_put(&input, &now, value_number((double)in->now_s));
+    if (in->devices)
+        value_put(&input, &devices, value_copy(*in->devices));
     if (secrets) {
         value_put(&input, &session, value_copy(in->session));
         value_put(&input, &secret, value_copy(p->secret));
@@ -530,4 +531,15 @@ int ask_read(const struct scripted *p, struct value said, const struct headers *
         a->field[i] = line;
     keep_sent(said, a);
     return 0;
+}
+
+struct request ask_request(const struct ask *a)
+{
+    return (struct request){.body = buf_all(&a->body),
+        .url = a->url.data,
+        .method = a->method,
+        .field = a->field,
+        .fields = a->field_count,
+        .no_body = !a->has_body && a->method[0] != 'P',
+        .timeout_ms = a->timeout_ms > 0 ? a->timeout_ms : INT64_MAX};
 }

@@ -8,6 +8,7 @@
 
 #include "header.h"
 #include "scripted.h"
+#include "transfer.h"
 
 #define ASK_FIELDS_MAX 32
 #define ASK_STEPS_MAX 8 /* requests for the same events, one after the other */
@@ -40,11 +41,15 @@ struct ask_event {
 /* The event as a profile sees it.  *unix_s: its moment, or ASK_NO_TIME. */
 struct value ask_event(const struct scripted *p, const struct ask_event *e, int64_t *unix_s);
 
+/* Local seconds as "2026-05-04 08:00:00". */
+struct value ask_clock(int64_t local_s);
+
 /* The input of a function; takes nothing.  With what is secret only for those that make requests.
  */
 struct ask_input {
     struct value events, memo, session;
     int64_t now_s;
+    const struct value *devices; /* of `watermark`; NULL: none */
 };
 struct value ask_input(const struct scripted *p, const struct ask_input *in, bool secrets);
 
@@ -52,5 +57,8 @@ struct value ask_input(const struct scripted *p, const struct ask_input *in, boo
    fields of all requests, which win.  -1 and *why when it describes none. */
 int ask_read(const struct scripted *p, struct value said, const struct headers *common,
     struct ask *a, struct fault *why);
+
+/* … as it goes out, but for its key, its tag and whether it goes once; valid as long as *a. */
+struct request ask_request(const struct ask *a);
 
 #endif

@@ -135,21 +135,16 @@ static int send_request(
     struct checking *c, const struct request *r, struct reply *reply, struct fault *why)
 {
     int64_t from_ms = clock_now_ms();
-    struct exchange done;
-    int rc;
+    int rc = transfer_call(c->transfer, r, reply, why);
 
-    if (transfer_start(c->transfer, r, why) < 0)
-        return -1;
-    rc = transfer_wait(c->transfer, &done, why);
     if (rc <= 0)
         return rc;
-    if (done.reply->net != NET_OK) {
+    if (reply->net != NET_OK) {
         finding_fail(&c->f, EX_UNAVAILABLE, c->step,
             "no answer (%s): is it an HTTP server, and is it overloaded? see --timeout",
-            done.reply->net_text);
+            reply->net_text);
         return 0;
     }
-    reply_copy(reply, done.reply);
     check_clock(c, reply, from_ms, clock_now_ms());
     return 1;
 }
@@ -157,18 +152,11 @@ static int send_request(
 static int answer(void *arg, const char *what, struct fault *why)
 {
     struct checking *c = arg;
-    struct dialog *d = &c->d;
-    const struct request r = {.body = buf_all(&d->ask.body),
-        .url = d->ask.url.data,
-        .method = d->ask.method,
-        .field = d->ask.field,
-        .fields = d->ask.field_count,
-        .no_body = !d->ask.has_body,
-        .once = true,
-        .timeout_ms = d->ask.timeout_ms > 0 ? d->ask.timeout_ms : INT64_MAX};
+    struct request r = ask_request(&c->d.ask);
 
+    r.once = true;
     c->step = strcmp(what, "login") == 0 ? LOGIN : RECEIVER;
-    return send_request(c, &r, &d->reply, why);
+    return send_request(c, &r, &c->d.reply, why);
 }
 
 /* ---- without a question of the profile ---- */

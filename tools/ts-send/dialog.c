@@ -141,6 +141,8 @@ static int step(struct dialog *d, enum script_function f, struct fault *why)
         return -1;
     if (f != SCRIPT_REQUEST && value_kind(said) == VALUE_NULL)
         return DIALOG_NOTHING;
+    if (f == SCRIPT_WATERMARK)
+        set_memo(d, value_string(SLICE("watermark")));
     if (judge_is_verdict(said)) {
         reply_reset(&d->reply);
     } else {

@@ -16,6 +16,7 @@
 #include "dialog.h"
 #include "identity.h"
 #include "line.h"
+#include "watermark.h"
 
 #define REPLY_FILE_MAX (2u << 20)
 
@@ -251,6 +252,23 @@ static int explain_check(struct explanation *x, struct fault *why)
     return rc < 0 ? -1 : 0;
 }
 
+/* --watermark with --explain, for the marks on standard input. */
+static int explain_watermark(struct explanation *x, struct fault *why)
+{
+    struct value devices;
+    int rc = watermark_read(x->d.p, x->d.in.now_s, &devices, why);
+
+    if (rc <= 0)
+        return rc;
+    x->d.in.devices = &devices;
+    rc = dialog_go(&x->d, SCRIPT_WATERMARK, why);
+    if (rc == DIALOG_NOTHING)
+        say(x, "watermark", value_null());
+    x->d.in.devices = NULL;
+    value_free(devices);
+    return rc < 0 ? -1 : 0;
+}
+
 static int set_now(struct explanation *x, struct fault *why)
 {
     const char *text = x->config->now;
@@ -273,6 +291,8 @@ static int explain_all(struct explanation *x, struct fault *why)
         rc = dialog_login(&x->d, why);
     if (rc != DIALOG_JUDGED)
         return rc < 0 ? -1 : 0;
+    if (x->config->watermark)
+        return explain_watermark(x, why);
     return x->config->check ? explain_check(x, why) : read_events(x, why);
 }
 

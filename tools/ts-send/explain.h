@@ -18,9 +18,9 @@ struct explain_config {
     const char *now; /* RFC 3339, or NULL: the time that .now says */
     unsigned batch;
     enum id_form id;
-    bool check; /* in place of events: `check` */
     const struct snapshot_config *snapshots;
-    size_t body_bytes; /* of an event at most */
+    size_t body_bytes;     /* of an event at most */
+    bool check, watermark; /* in place of events: `check`; marks, for `watermark` */
 };
 
 /* One JSON object a line: {"login"|"session"|"upload"|"request"|"verdict": …}, in order.  The exit

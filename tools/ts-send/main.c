@@ -15,6 +15,7 @@
 #include "sender.h"
 #include "stop.h"
 #include "url.h"
+#include "watermark.h"
 
 #define DEFAULT_URL "http://localhost:9981/api/turnstile"
 
@@ -47,6 +48,7 @@ enum option {
     OPT_SNAPSHOTS,
     OPT_SNAPSHOT_DIR,
     OPT_SNAPSHOT_MAX,
+    OPT_WATERMARK,
 };
 
 static const struct option_spec options[] = {
@@ -58,6 +60,7 @@ static const struct option_spec options[] = {
     {'n', "dry-run", NULL, "print the requests, send nothing"},
     {'v', "verbose", NULL, "say each request and what came of it"},
     {OPT_CHECK, "check", NULL, "try the way to the receiver, send no event"},
+    {OPT_WATERMARK, "watermark", NULL, "tell it the marks of ts-spool watermark"},
     {OPT_LIST_PROFILES, "list-profiles", NULL, "the profiles and their options"},
     {OPT_EXPLAIN, "explain", NULL, "print requests and verdicts, send nothing"},
     {OPT_REPLY, "reply", "FILE", "with --explain: the next reply"},
@@ -129,6 +132,7 @@ static const struct {
     {OPT_LIST_PROFILES, FLAG, IN_SETTINGS(list), 0, 0},
     {OPT_EXPLAIN, FLAG, IN_SETTINGS(explained), 0, 0},
     {OPT_CHECK, FLAG, IN_SETTINGS(explain.check), 0, 0},
+    {OPT_WATERMARK, FLAG, IN_SETTINGS(explain.watermark), 0, 0},
     {OPT_NOW, TEXT, IN_SETTINGS(explain.now), 0, 0},
     {OPT_TOKEN_FILE, TEXT, IN_SETTINGS(sender.headers.token_file), 0, 0},
     {OPT_RATE, TEXT, IN_SETTINGS(rate), 0, 0},
@@ -348,26 +352,19 @@ static int run(struct settings *k, struct fault *why)
 {
     const struct file_sink_config file = {
         k->sender.transfer.url, k->given.option, k->given.options};
-    int rc;
 
     if (k->list)
         return list_profiles(why);
-    if (file_sink_is(file.url)) {
-        stop_start();
-        if (k->explain.check)
-            return file_sink_check(&file, why);
-        return file_sink_run(&file, why);
-    }
-    if (k->explained) {
-        rc = explain(k->sender.profile, &k->explain, why);
-    } else if (k->explain.check) {
-        stop_start();
-        rc = check_run(&k->sender, why);
-    } else {
-        stop_start();
-        rc = sender_run(&k->sender, why);
-    }
-    return rc;
+    if (k->explained && !file_sink_is(file.url))
+        return explain(k->sender.profile, &k->explain, why);
+    stop_start();
+    if (file_sink_is(file.url))
+        return k->explain.check ? file_sink_check(&file, why) : file_sink_run(&file, why);
+    if (k->explain.check)
+        return check_run(&k->sender, why);
+    if (k->explain.watermark)
+        return watermark_run(&k->sender, why);
+    return sender_run(&k->sender, why);
 }
 
 int main(int argc, char **argv)

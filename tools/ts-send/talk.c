@@ -172,21 +172,11 @@ static void session_fault(struct sender *s, enum script_function f, const struct
             .act = ACT_STOP, .cause = CAUSE_CONFIG, .reason = "the login cannot be made"});
 }
 
-static struct request request_of(const struct ask *a)
-{
-    return (struct request){.body = buf_all(&a->body),
-        .url = a->url.data,
-        .method = a->method,
-        .field = a->field,
-        .fields = a->field_count,
-        .no_body = !a->has_body && a->method[0] != 'P',
-        .timeout_ms = a->timeout_ms > 0 ? a->timeout_ms : INT64_MAX};
-}
-
 static int start_login(struct sender *s, struct fault *why)
 {
     struct talk *t = &s->talk;
-    struct ask_input in = {value_null(), t->memo, t->session, s->wall_ms / 1000};
+    struct ask_input in = {
+        .events = value_null(), .memo = t->memo, .session = t->session, .now_s = s->wall_ms / 1000};
     struct request r;
     struct value said;
     struct fault fault;
@@ -204,7 +194,7 @@ static int start_login(struct sender *s, struct fault *why)
         session_fault(s, SCRIPT_LOGIN, &fault);
         return 0;
     }
-    r = request_of(&t->ask);
+    r = ask_request(&t->ask);
     r.tag = t;
     t->state = SESSION_ASKED;
     batch_counts(s, NULL);
@@ -263,7 +253,10 @@ void talk_session_back(struct sender *s, const struct exchange *done)
 {
     struct talk *t = &s->talk;
     const struct reply *r = done->reply;
-    struct ask_input in = {value_array(), t->memo, value_null(), s->wall_ms / 1000};
+    struct ask_input in = {.events = value_array(),
+        .memo = t->memo,
+        .session = value_null(),
+        .now_s = s->wall_ms / 1000};
     struct value said = value_null();
     struct fault why;
     int rc = 0;
@@ -478,7 +471,7 @@ int talk_go(struct sender *s, struct batch *b, struct fault *why)
         print_dry(s, b);
         return line_written(&s->out, why);
     }
-    r = request_of(&b->ask);
+    r = ask_request(&b->ask);
     pack(s, b, &r);
     left_ms = batch_time_left(s, b);
     r.timeout_ms = left_ms < r.timeout_ms ? left_ms : r.timeout_ms;

@@ -687,6 +687,17 @@ int transfer_wait(struct transfer *t, struct exchange *done, struct fault *why)
     return 1;
 }
 
+int transfer_call(
+    struct transfer *t, const struct request *r, struct reply *reply, struct fault *why)
+{
+    struct exchange done;
+    int rc = transfer_start(t, r, why) < 0 ? -1 : transfer_wait(t, &done, why);
+
+    if (rc > 0)
+        reply_copy(reply, done.reply);
+    return rc;
+}
+
 /* ---- connections ---- */
 
 /* The codes of OpenSSL, which libcurl hands on; what else it says of a certificate that it does not

@@ -136,6 +136,10 @@ bool transfer_next(struct transfer *t, struct exchange *done);
 /* Waits for the next that comes back: 1; 0: an end was requested; -1 and *why. */
 int transfer_wait(struct transfer *t, struct exchange *done, struct fault *why);
 
+/* A request and its reply, a copy of it: 1; 0: an end was requested; -1 and *why. */
+int transfer_call(
+    struct transfer *t, const struct request *r, struct reply *reply, struct fault *why);
+
 /* What is known of its connection, where the configuration says `observed`; as valid as *done. */
 void transfer_peer(const struct exchange *done, struct peer *peer);
 

@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
     &command_purge,
     &command_actions,
     &command_backup,
+    &command_watermark,
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -33,7 +34,7 @@ static int help(void)
     printf("usage: ts-spool COMMAND [option …] STORE\n"
            "Keeps events until they are delivered. STORE is the path of a file.\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-7s %s\n", word(commands[i]), commands[i]->program.summary);
+        printf("  %-9s %s\n", word(commands[i]), commands[i]->program.summary);
     printf("\n`ts-spool COMMAND --help` tells the options of a command.\n");
     return 0;
 }

@@ -14,7 +14,7 @@ struct command {
 };
 
 extern const struct command command_put, command_drain, command_stat, command_list, command_audit,
-    command_retry, command_skip, command_purge, command_actions, command_backup;
+    command_retry, command_skip, command_purge, command_actions, command_backup, command_watermark;
 
 #define COMMAND_DONE (-2) /* of an option loop: --help or --version was printed */
 

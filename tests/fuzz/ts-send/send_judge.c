@@ -81,7 +81,7 @@ static void as_request(struct value said)
 
 static void judge(const struct reply *r)
 {
-    struct ask_input in = {value_array(), value_null(), value_null(), 1700000000};
+    struct ask_input in = {value_array(), value_null(), value_null(), 1700000000, NULL};
     struct ask sent;
     struct value said;
     struct fault why;

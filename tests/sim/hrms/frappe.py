@@ -66,6 +66,8 @@ class Frappe(Receiver):
         self.rate_left = None          # calls until the method's own limit answers
         self.race_ms = 0
         self.shifts = {"Day": None}
+        self.moves = []                # each move of a watermark: shift, from, to
+        self.may_shift = True
 
     def refuse(self, kind, text, *values):
         return Refusal(kind, TEXTS[text][0 if self.lang == "en" else 1].format(*values))
@@ -115,6 +117,15 @@ class Frappe(Receiver):
         self.rows.append(row)
         return row
 
+    def control(self, request):
+        if request.path == "/_moves":
+            return Reply(200, self.moves)
+        return super().control(request)
+
+    def move(self, shift, upto):
+        self.moves.append([shift, self.shifts[shift], upto])
+        self.shifts[shift] = upto
+
     def resource(self, request):
         parts = request.path.split("/")[3:]
         if not self.may_read and request.method == "GET":
@@ -124,10 +135,12 @@ class Frappe(Receiver):
         elif parts[0] == "Employee Checkin":
             rows = self.rows
         elif parts[0] == "Shift Type" and request.method == "PUT" and parts[1] in self.shifts:
-            self.shifts[parts[1]] = request.fields()["last_sync_of_checkin"]
+            if not self.may_shift:
+                raise Refusal("PermissionError", "No permission for Shift Type", 403)
+            self.move(parts[1], request.fields()["last_sync_of_checkin"])
             return Reply(200, {"data": {"name": parts[1], "last_sync_of_checkin": self.shifts[parts[1]]}})
         elif parts[0] == "Shift Type" and request.method == "GET":
-            return Reply(200, {"data": [{"name": k, "last_sync_of_checkin": v} for k, v in self.shifts.items()]})
+            rows = [{"name": k, "last_sync_of_checkin": v} for k, v in self.shifts.items()]
         else:
             raise Refusal("DoesNotExistError", "not found", 404)
         if request.method == "DELETE":
@@ -137,8 +150,9 @@ class Frappe(Receiver):
             return Reply(202, {"message": "ok"})
         fields = json.loads(request.query.get("fields", '["name"]'))
         for name, op, value in json.loads(request.query.get("filters", "[]")):
-            assert op == "="
-            rows = [r for r in rows if str(r.get(name)) == str(value)]
+            assert op in ("=", "in")
+            wanted = [str(v) for v in (value if op == "in" else [value])]
+            rows = [r for r in rows if str(r.get(name)) in wanted]
         return Reply(200, {"data": [{f: r.get(f) for f in fields} for r in rows]})
 
     def method(self, request, user):
@@ -157,7 +171,7 @@ class Frappe(Receiver):
             failed = []
             for doc in json.loads(request.fields()["docs"]):
                 if doc["docname"] in self.shifts:
-                    self.shifts[doc["docname"]] = doc["last_sync_of_checkin"]
+                    self.move(doc["docname"], doc["last_sync_of_checkin"])
                 else:
                     failed.append({"doc": doc, "exc": "not found"})
             return {"message": {"failed_docs": failed}}

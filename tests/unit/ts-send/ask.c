@@ -263,7 +263,7 @@ END_TEST
 START_TEST(reply_as_input)
 {
     struct scripted *p = profile(&usual);
-    struct ask_input in = {value_array(), value_null(), value_null(), 1700000000};
+    struct ask_input in = {value_array(), value_null(), value_null(), 1700000000, NULL};
     struct reply r = {.keep = true};
     struct ask a;
     struct value input, headers, v;

@@ -72,16 +72,41 @@ def fh_create:
         } + fh_position | with_entries(select(.value != null)))
     };
 
+# The step of the conversation: its name stands alone, or with what it needs.
+def fh_step: .memo | if type == "object" then .step else . end;
+
+# --- the watermark: Auto Attendance looks at check-ins up to last_sync_of_checkin, and marks absent
+# who has none. So it is moved forward only: what the Shift Types have is read first.
+def fh_shifts: (.option.shift // "") | split(",") | map(gsub("^ +| +$"; "")) | map(select(. != ""));
+
+def watermark: fh_shifts as $shifts
+    | if $shifts == [] then null
+      else fh_filters("Shift Type"; ["name", "last_sync_of_checkin"]; [["name", "in", $shifts]])
+          | .query.limit_page_length = "0"
+      end;
+
+def fh_move: fh_headers as $headers | .memo.upto as $upto | .memo.shifts as $shifts
+    | {headers: $headers, idempotency: false}
+    + if ($shifts | length) == 1 then
+          {method: "PUT", path: "/api/resource/Shift%20Type/\($shifts[0] | uri)",
+           json: {last_sync_of_checkin: $upto}}
+      else
+          {method: "POST", path: "/api/method/frappe.client.bulk_update",
+           json: {docs: ([$shifts[] | {doctype: "Shift Type", docname: ., last_sync_of_checkin: $upto}]
+               | tojson)}}
+      end;
+
 def request:
-    if .memo == "zone" then
+    if fh_step == "move" then fh_move
+    elif fh_step == "zone" then
         {method: "GET", path: "/api/method/frappe.client.get_time_zone", headers: fh_headers, idempotency: false}
-    elif .memo.step == "employee" then
+    elif fh_step == "employee" then
         (.option.field // "attendance_device_id") as $field | fh_person as $who
         | fh_filters("Employee"; ["name", "status"]; [[$field, "=", $who]])
-    elif .memo.step == "row" then
+    elif fh_step == "row" then
         .memo.employee as $employee | .events[0].site as $site
         | fh_filters("Employee Checkin"; ["name", "log_type"]; [["employee", "=", $employee], ["time", "=", $site]])
-    elif .memo.step == "undo" then
+    elif fh_step == "undo" then
         {method: "DELETE", path: "/api/resource/Employee%20Checkin/\(.memo.name | @uri)", headers: fh_headers, idempotency: false}
     elif (.events[0].kind // "granted") != "granted" then
         {outcome: "skipped", reason: "not a passage"}
@@ -188,28 +213,38 @@ def fh_check: ((.body | objects | .message | strings) // null) as $user
           stop("auth"; "the receiver did not take the key (KEY:SECRET is expected)")
       else {then: "zone"} end;
 
+# The oldest device decides.
+def fh_behind: ([.devices[].site] | min) as $upto
+    | fh_shifts as $shifts | ([fh_rows] | first) as $rows
+    | if .status != 200 then null
+      elif $rows == null then not_understood
+      elif ($shifts - [$rows[].name]) != [] then
+          stop("config"; "the receiver has no Shift Type of a name in -o shift, or its user may not see it")
+      else
+          [$rows[] | select((.last_sync_of_checkin // "" | tostring | .[:19]) < $upto) | .name]
+          | if . == [] then "duplicate" else {then: {step: "move", shifts: ., upto: $upto}} end
+      end;
+
+def fh_moved: .memo.upto as $upto | (.body | if type == "object" then . else {} end) as $body
+    | if .status == 403 then stop("auth"; "the receiver's user may not write Shift Type")
+      elif .status != 200 then null
+      elif ($body.data | type) == "object" then
+          if ($body.data.last_sync_of_checkin | tostring | .[:19]) == $upto then "delivered"
+          else stop("time"; "the receiver stored another watermark than was sent") end
+      elif ($body.message | type) == "object" and $body.message.failed_docs == [] then "delivered"
+      elif ($body.message | type) == "object" then
+          stop("config"; "the receiver did not take the watermark of every shift")
+      else not_understood end;
+
 def verdict:
-    if .memo == "watermark" then
-        if .status == 200 and ((.body | objects | .message | objects | .failed_docs // [] | length) == 0 // true) then "delivered" else null end
-    elif .memo == "zone" then (if .status == 200 then fh_zone else null end)
-    elif .memo.step == "undo" then fh_undone
-    elif .memo.step == "employee" then fh_employee
-    elif .memo.step == "row" then fh_row
+    if fh_step == "watermark" then fh_behind
+    elif fh_step == "move" then fh_moved
+    elif fh_step == "zone" then (if .status == 200 then fh_zone else null end)
+    elif fh_step == "undo" then fh_undone
+    elif fh_step == "employee" then fh_employee
+    elif fh_step == "row" then fh_row
     elif (.events | length) == 0 then fh_check
     elif .status == 200 then fh_stored
     else fh_status end;
 
 def check: {method: "GET", path: "/api/method/frappe.auth.get_logged_user", headers: fh_headers, idempotency: false};
-
-# Auto Attendance counts check-ins up to last_sync_of_checkin: the oldest device decides.
-def watermark:
-    ((.option.shift // "") | split(",") | map(gsub("^ +| +$"; "")) | map(select(. != ""))) as $shifts
-    | ([.devices[]?.site] | if any(. == null) then [] else . end | min) as $upto
-    | if $upto == null or $shifts == [] then null
-      elif ($shifts | length) == 1 then
-          {method: "PUT", path: "/api/resource/Shift%20Type/\($shifts[0] | @uri)", headers: fh_headers,
-           json: {last_sync_of_checkin: $upto}, idempotency: false}
-      else
-          {method: "POST", path: "/api/method/frappe.client.bulk_update", headers: fh_headers, idempotency: false,
-           json: {docs: ([$shifts[] | {doctype: "Shift Type", docname: ., last_sync_of_checkin: $upto}] | tojson)}}
-      end;
