@@ -3,6 +3,8 @@
 # what a profile allows, traces.
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
+# shellcheck source=tests/support/ledger.sh
+. "$(dirname "$0")/../support/ledger.sh"
 command -v ts-send >/dev/null || skip_all "ts-send is not built"
 command -v python3 >/dev/null || skip_all "python3 is not installed"
 shopt -s lastpipe
@@ -123,4 +125,44 @@ events 400 | send -j 32 --retry-first 10ms --retry-max 50ms
 is "$status $(grep -c '"delivered"' "$T/out")" "0 400" "503 above five at once: all arrive"
 [ "$(jq -s 'map(select(.status == 503)) | length' "$T/log")" -lt 150 ]
 ok $? "503 above five at once: few are sent in vain"
+
+# --- an outage is told once, and SIGHUP tries at once ------------------------------------------------
+
+command -v receiver >/dev/null || skip_all "the receiver is not built"
+receiver_start
+mkfifo "$T/fifo"
+ts-send -v --retry-first 1h --retry-max 1h "$url" <"$T/fifo" >"$T/out" 2>"$T/err" &
+sender=$!
+tap_pids+=("$sender")
+exec 3>"$T/fifo"
+# shellcheck disable=SC2317 # called by wait_for
+tries() { [ "$(grep -c '503 Service' "$T/err")" -ge "$1" ]; }
+receiver_stop
+events 1 >&3
+wait_for 10 grep -q 'one is tried from time to time' "$T/err"
+ok $? "nobody there: is told"
+receiver_start --port "$port" --fault 'request 1..2 status 503' 3>&-
+for ((n = 1; n <= 2; n++)); do
+    kill -HUP $sender
+    wait_for 10 tries $n
+    ok $? "SIGHUP tries at once"
+done
+kill -HUP $sender
+wait_for 10 grep -q delivered "$T/out"
+ok $? "SIGHUP finds it up again"
+exec 3>&-
+wait $sender
+is "$? $(grep -c 'http.*is not available' "$T/err") $(grep -c 'takes events again' "$T/err")" "0 1 1" "its stop and its return are told once"
+receiver_stop
+
+# A program that is started again in the middle of an outage.
+events 1 | sed 's/}/,"ack":"k"}/' | TS_FAILING_SINCE=$(($(date +%s) - 7200)) ts-send -v -j 4 --answer-within 3s "$url" \
+    >"$T/out" 2>"$T/err"
+is "$? $(grep -c 'INFO' "$T/err")" "69 1" "started again in an outage: one try"
+like "$(cat "$T/err")" 'still stopped: now it is not available' "… and a word"
+like "$(cat "$T/err")" 'next try in [3-6][0-9][0-9]' "… and a long wait"
+receiver_start --port "$port"
+events 20 | TS_FAILING_SINCE=$(($(date +%s) - 7200)) ts-send "$url" >"$T/out" 2>"$T/err"
+is "$? $(cat "$T/err")" "0 " "up again meanwhile: nothing to say"
+receiver_stop
 done_testing

@@ -233,7 +233,7 @@ int batch_start(struct sender *s, struct fault *why)
     if (stop_reload() && !s->config->dry) {
         batch_renew_secrets(s);
         upload_reload(s);
-        if (s->destination.cause == CAUSE_AUTH)
+        if (s->destination.state == DESTINATION_STOPPED && s->destination.cause != CAUSE_BUSY)
             s->destination.next_ms = s->now_ms; /* whoever mended it wants to see it */
     }
     if (s->talk.p && go_on_talking(s, why) < 0)

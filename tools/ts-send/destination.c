@@ -27,13 +27,36 @@ void destination_again(struct destination *d, int64_t now_ms)
 
 static enum change up(struct destination *d, bool probe)
 {
+    enum change change;
+
     if (d->state == DESTINATION_UP || !probe)
         return CHANGE_NONE;
+    change = d->causes ? CHANGE_UP : CHANGE_NONE;
     d->state = DESTINATION_UP;
     d->cause = CAUSE_NONE;
     d->causes = 0;
     d->next_ms = 0;
-    return CHANGE_UP;
+    return change;
+}
+
+void destination_resume(struct destination *d, int64_t since_ms, int64_t now_ms)
+{
+    d->state = DESTINATION_STOPPED;
+    d->cause = CAUSE_OUTAGE;
+    d->since_ms = since_ms < now_ms ? since_ms : now_ms;
+    d->next_ms = now_ms;
+}
+
+/* Between two probes.  Where it is long, a third of it is left to chance. */
+static int64_t probe_wait(const struct destination *d, int64_t now_ms, uint64_t random)
+{
+    int64_t last_ms = d->backoff.last_ms, away_ms = (now_ms - d->since_ms) / 8;
+
+    if (away_ms <= last_ms)
+        return backoff_ms(&d->backoff, d->step, random);
+    if (away_ms > last_ms * PROBE_LAST_STEPS)
+        away_ms = last_ms * PROBE_LAST_STEPS;
+    return away_ms - (int64_t)(random % (uint64_t)(away_ms / 3 + 1));
 }
 
 /* Stops, or goes one step further. */
@@ -58,7 +81,7 @@ static enum change stop(struct destination *d, enum cause cause, bool probe, int
     d->cause = cause;
     d->causes |= 1u << cause;
     d->step++;
-    next = backoff_ms(&d->backoff, d->step, random);
+    next = probe_wait(d, now_ms, random);
     d->next_ms = now_ms + (wait_ms > next ? wait_ms : next);
     return change;
 }

@@ -6,6 +6,10 @@
  *   STOPPED -- its backoff step (or Retry-After) has passed, one event goes ----> PROBING
  *   PROBING -- trouble again, one step further --------------------------------> STOPPED
  *   PROBING -- the event is delivered (or, unless every event is refused, judged) -> UP
+ *
+ * The longer it is away, the less often it is tried: once the last backoff step is reached, the
+ * wait is an eighth of the time that it has been away, up to PROBE_LAST_STEPS such steps.  With
+ * 60 s that is 6 min 40 s to 10 min, from an hour and twenty minutes on.
  */
 #ifndef TS_SEND_DESTINATION_H
 #define TS_SEND_DESTINATION_H
@@ -15,6 +19,7 @@
 #include "backoff.h"
 #include "verdict.h"
 
+#define PROBE_LAST_STEPS 10
 #define TROUBLES_MAX 5 /* failures in a row, with no event judged between them: an outage */
 /* A wrong receiver or a wrong map: so many refusals in a row, without one delivery between, of so
    many persons (an anonymous event is one of its own) or of all that are in hand; or so many
@@ -43,6 +48,10 @@ struct destination {
 };
 
 void destination_init(struct destination *d, const struct backoff *backoff);
+
+/* It was away already, by the word of whoever started us: since then.  One request shows whether it
+   still is: if so, the cause is a new one; if not, nothing has changed. */
+void destination_resume(struct destination *d, int64_t since_ms, int64_t now_ms);
 
 /* Whether a request may start now; when it is not UP, one of one event (then say
  * destination_probe). */

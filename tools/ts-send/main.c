@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "checkup.h"
@@ -260,6 +261,15 @@ static int set_snapshots(struct settings *k, struct fault *why)
     return 0;
 }
 
+/* From ts-spool drain, which outlives us: an outage does not begin anew because we do. */
+static int64_t failing_since(void)
+{
+    const char *text = getenv("TS_FAILING_SINCE");
+    long long s = text ? strtoll(text, NULL, 10) : 0;
+
+    return s > 0 && s <= time(NULL) ? s : 0;
+}
+
 /* What was not said comes from the profile; then everything in the units of the sender. */
 static int complete(struct settings *k, struct fault *why)
 {
@@ -300,6 +310,7 @@ static int complete(struct settings *k, struct fault *why)
     c->transfer.timeout_ms = k->timeout_ms;
     c->transfer.connect_timeout_ms = k->connect_timeout_ms;
     c->transfer.reply_max = 1u << 20;
+    c->failing_since_s = failing_since();
     c->rate_us = d.rate_us;
     if (k->rate && !profile_rate(k->rate, &c->rate_us))
         return fault_set(why, EX_USAGE, "--rate %s: write it like 10/s, 600/m or 5000/h", k->rate);

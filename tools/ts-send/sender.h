@@ -22,13 +22,14 @@ struct sender_config {
     struct header_source headers;
     struct transfer_config transfer;
     struct backoff backoff;
-    unsigned batch;      /* events a request */
-    bool array;          /* requests carry arrays, of one event too */
-    size_t body_bytes;   /* of a request at most */
-    size_t memory_bytes; /* of waiting events */
-    int64_t answer_ms;   /* an event with an ack is answered within */
-    int64_t give_up_ms;  /* an event without one is tried for so long */
-    int64_t rate_us;     /* between the starts of two requests; 0: no limit */
+    unsigned batch;          /* events a request */
+    bool array;              /* requests carry arrays, of one event too */
+    size_t body_bytes;       /* of a request at most */
+    size_t memory_bytes;     /* of waiting events */
+    int64_t answer_ms;       /* an event with an ack is answered within */
+    int64_t give_up_ms;      /* an event without one is tried for so long */
+    int64_t rate_us;         /* between the starts of two requests; 0: no limit */
+    int64_t failing_since_s; /* the receiver, in Unix time, as far as is known; 0: it is not */
     enum id_form id;
     bool gzip, verbose;
     struct snapshot_config snapshots;

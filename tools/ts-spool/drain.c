@@ -34,8 +34,10 @@
 #define DOWN_WINDOW 16 /* events that try whether it is up again */
 #define PROBE_FIRST_MS 500
 #define PROBE_LAST_MS 60000
-#define ANSWER_MS 600000 /* for one event: a command that is silent for ever stops nobody */
-#define STOP_MS 60000    /* for the command to answer what it has, after SIGTERM */
+#define PROBE_LONG_MS 600000 /* … when the receiver has been away for long */
+#define PROBE_AWAY 8         /* the wait is this part of that time at most */
+#define ANSWER_MS 600000     /* for one event: a command that is silent for ever stops nobody */
+#define STOP_MS 60000        /* for the command to answer what it has, after SIGTERM */
 #define REASON_BYTES 500
 #define DAY_MS 86400000ll
 #define FULL_MS 1000  /* between two tries on a full disk */
@@ -83,6 +85,7 @@ struct drain {
 
     unsigned failures; /* answers in a row that were no success */
     int64_t probe_ms, probe_wait_ms;
+    int64_t resume_ms;        /* when the command wants to see events again */
     int64_t failing_since_ms; /* the first such answer, of an earlier drain maybe; 0: none */
     int failing_status;
 
@@ -100,6 +103,31 @@ static bool down(const struct drain *d)
     return d->failures >= DOWN_AFTER;
 }
 
+/* A command that is started again meanwhile is told: for it the outage would begin anew. */
+static void note_failing(struct drain *d, int64_t since_ms, int status)
+{
+    char text[32];
+
+    if (since_ms != d->failing_since_ms && since_ms == 0)
+        unsetenv("TS_FAILING_SINCE");
+    if (since_ms != d->failing_since_ms && since_ms > 0) {
+        snprintf(text, sizeof text, "%lld", (long long)since_ms / 1000);
+        setenv("TS_FAILING_SINCE", text, 1);
+    }
+    d->failing_since_ms = since_ms;
+    d->failing_status = status;
+}
+
+/* It would be asked in vain before: so long, and not longer than is good for the first events after
+   an outage. */
+static void note_resume(struct drain *d, int64_t retry_at_ms)
+{
+    int64_t wait_ms = retry_at_ms - clock_now_ms();
+
+    if (retry_at_ms > 0 && wait_ms > 0)
+        d->resume_ms = monotonic_ms() + (wait_ms < PROBE_LONG_MS ? wait_ms : PROBE_LONG_MS);
+}
+
 /* A held event that was never sent says nothing of the receiver. */
 static void judge_receiver(struct drain *d, const struct receipt *r)
 {
@@ -112,12 +140,13 @@ static void judge_receiver(struct drain *d, const struct receipt *r)
             msg_warn("events are delivered again");
         d->failures = 0;
         d->probe_wait_ms = PROBE_FIRST_MS;
-        d->failing_since_ms = d->failing_status = 0;
+        d->resume_ms = 0;
+        note_failing(d, 0, 0);
         return;
     }
-    if (d->failing_since_ms == 0)
-        d->failing_since_ms = clock_now_ms();
-    d->failing_status = r->status > 0 ? r->status : 0;
+    note_failing(d, d->failing_since_ms ? d->failing_since_ms : clock_now_ms(),
+        r->status > 0 ? r->status : 0);
+    note_resume(d, r->retry_at_ms);
     if (++d->failures == DOWN_AFTER) {
         msg_warn("%d answers without a success: trying a few events at a time", DOWN_AFTER);
         d->probe_ms = monotonic_ms() + d->probe_wait_ms;
@@ -199,6 +228,21 @@ static void give(void *arg, const struct handed *h)
     buf_free(&attempts);
 }
 
+/* When the receiver may be tried again, after so many failures. */
+static int64_t probe_at(const struct drain *d)
+{
+    return d->resume_ms > 0 ? d->resume_ms : d->probe_ms;
+}
+
+static int64_t longer_wait(const struct drain *d)
+{
+    int64_t last_ms = (clock_now_ms() - d->failing_since_ms) / PROBE_AWAY;
+
+    last_ms = last_ms > PROBE_LONG_MS ? PROBE_LONG_MS : last_ms;
+    last_ms = last_ms < PROBE_LAST_MS ? PROBE_LAST_MS : last_ms;
+    return d->probe_wait_ms * 2 < last_ms ? d->probe_wait_ms * 2 : last_ms;
+}
+
 /* How many events may be handed out now. */
 static unsigned allowed(const struct drain *d)
 {
@@ -207,7 +251,7 @@ static unsigned allowed(const struct drain *d)
     if (d->closing || !into_room(d->into))
         return 0;
     if (down(d)) {
-        if (monotonic_ms() < d->probe_ms)
+        if (monotonic_ms() < probe_at(d))
             return 0;
         window = window < DOWN_WINDOW ? window : DOWN_WINDOW;
     }
@@ -254,8 +298,8 @@ static int exchange(struct drain *d, bool settle, struct fault *why)
     if (x.due_ms > 0 && x.due_ms > x.now_ms && x.due_ms - x.now_ms < LOOK_MS)
         d->look_ms = now + (x.due_ms - x.now_ms);
     if (down(d) && x.given > 0) {
-        d->probe_wait_ms =
-            d->probe_wait_ms * 2 < PROBE_LAST_MS ? d->probe_wait_ms * 2 : PROBE_LAST_MS;
+        d->probe_wait_ms = longer_wait(d);
+        d->resume_ms = 0;
         d->probe_ms = now + d->probe_wait_ms;
     }
     if (!d->follow && ((x.events > 0 && !x.more) || down(d)))
@@ -307,6 +351,7 @@ static int look_at_signals(struct drain *d, struct fault *why)
     if (reload) {
         into_reload(d->into); /* first: the held are looked up in the roster of today */
         d->stale = into_outstanding(d->into);
+        d->probe_ms = d->resume_ms = 0; /* perhaps the receiver was mended */
     }
     if (reload || (d->follow && monotonic_ms() >= d->held_ms)) {
         d->held_ms = monotonic_ms() + d->hold_ms;
@@ -376,8 +421,8 @@ static void store_timeout(const struct drain *d, int64_t now, int *timeout_ms)
         lower(timeout_ms, d->first_ms + SETTLE_MS - now);
     if (may_fetch(d))
         lower(timeout_ms, d->look ? 0 : d->look_ms - now);
-    else if (!d->closing && down(d) && d->probe_ms > now)
-        lower(timeout_ms, d->probe_ms - now);
+    else if (!d->closing && down(d) && probe_at(d) > now)
+        lower(timeout_ms, probe_at(d) - now);
 }
 
 static int timeout_of(const struct drain *d, int64_t now)
@@ -508,8 +553,7 @@ static int read_failing(struct drain *d, struct fault *why)
 
     if (store_stat(d->store, &stat, why) < 0)
         return -1;
-    d->failing_since_ms = stat.failing_since_ms;
-    d->failing_status = stat.failing_status;
+    note_failing(d, stat.failing_since_ms, stat.failing_status);
     return 0;
 }
 

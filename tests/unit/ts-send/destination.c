@@ -211,8 +211,89 @@ START_TEST(a_new_cause_is_told_once)
 }
 END_TEST
 
+#define DAY_MS 86400000ll
+
+static enum change away(struct destination *d, int64_t now_ms, uint64_t random)
+{
+    struct trouble t = {.verdict = verdict_of(NET_UNSENT, 0), .wait_ms = -1};
+
+    t.probe = d->state != DESTINATION_UP;
+    if (t.probe)
+        destination_probe(d);
+    return destination_trouble(d, &t, now_ms, random);
+}
+
+/* So many days away, with the program started anew so often: how many times it is asked. */
+static unsigned asked(int64_t away_ms, int64_t restart_ms, uint64_t seed, int64_t *late_ms)
+{
+    struct destination d;
+    int64_t began_ms = 1000000, now_ms = began_ms, life_ms = now_ms + restart_ms;
+    unsigned n = 0, changes = 0;
+
+    destination_init(&d, &(struct backoff){500, 60000});
+    while (now_ms < began_ms + away_ms) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        changes += away(&d, now_ms, seed >> 20) != CHANGE_NONE;
+        n++;
+        *late_ms = d.next_ms - now_ms;
+        now_ms = d.next_ms;
+        if (restart_ms > 0 && now_ms > life_ms) {
+            now_ms = life_ms;
+            life_ms += restart_ms;
+            destination_init(&d, &(struct backoff){500, 60000});
+            destination_resume(&d, began_ms, now_ms);
+            ck_assert(destination_open(&d, now_ms));
+        }
+    }
+    ck_assert_uint_eq(changes, restart_ms > 0 ? (unsigned)((away_ms - 1) / restart_ms) + 1 : 1);
+    return n;
+}
+
+START_TEST(days_away_cost_a_probe_in_five_minutes)
+{
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        int64_t late_ms;
+
+        ck_assert_uint_le(asked(3 * DAY_MS, 0, seed, &late_ms), 3 * 24 * 12);
+        ck_assert_int_le(late_ms, 600000);
+        ck_assert_int_ge(late_ms, 400000);
+        ck_assert_uint_le(asked(3 * DAY_MS, 3600000, seed, &late_ms), 3 * 24 * 12);
+        /* Whoever comes back soon is found soon. */
+        ck_assert_uint_ge(asked(300000, 0, seed, &late_ms), 5);
+        ck_assert_int_le(late_ms, 60000);
+        asked(3600000, 0, seed, &late_ms);
+        ck_assert_int_le(late_ms, 3600000 / 8 + 60000);
+    }
+}
+END_TEST
+
+START_TEST(a_restart_is_no_change)
+{
+    struct destination d;
+
+    destination_init(&d, &(struct backoff){500, 60000});
+    destination_resume(&d, -5000000, 1000);
+    ck_assert(destination_open(&d, 1000));
+    destination_probe(&d);
+    ck_assert(!destination_open(&d, 1000));
+    ck_assert_int_eq(destination_delivered(&d, true), CHANGE_NONE);
+    ck_assert_int_eq(d.state, DESTINATION_UP);
+    ck_assert_int_eq(away(&d, 2000, 0), CHANGE_STOPPED);
+    /* Away still: told once by each program that finds it so, and its return. */
+    destination_init(&d, &(struct backoff){500, 60000});
+    destination_resume(&d, -5000000, 1000);
+    ck_assert_int_eq(away(&d, 1000, 0), CHANGE_CAUSE);
+    ck_assert_int_eq(d.next_ms, 1000 + 600000);
+    ck_assert_int_eq(away(&d, d.next_ms, 0), CHANGE_NONE);
+    destination_probe(&d);
+    ck_assert_int_eq(destination_delivered(&d, true), CHANGE_UP);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
+    tcase_add_test(tc, days_away_cost_a_probe_in_five_minutes);
+    tcase_add_test(tc, a_restart_is_no_change);
     tcase_add_loop_test(tc, script, 0, (int)(sizeof rows / sizeof *rows));
     tcase_add_test(tc, one_person_cannot_be_refused_for_ever);
     tcase_add_test(tc, waits_double);
