@@ -290,9 +290,14 @@ control '{"status":404}'
 event t5 p1 "$one" | send --snapshots upload --give-up-after 300ms "$at/e"
 is "$status $(outcomes)" "78 t5 deferred " "neither does a wrong path"
 control '{"status":500}'
-{ event t6 p1 "$one"; for n in $(seq 20); do event "x$n" "q$n" null; done; } | send --snapshots upload "$at/e"
-is "$status $(grep -c t6 "$T/out") $(snapshot_of t6 | jq -r .error)" "0 1 the receiver fails with the snapshot" \
-    "one picture that it always fails with is given up"
+event t6 p1 "$one" | send --snapshots upload --give-up-after 1s "$at/e"
+is "$(outcomes)" "t6 deferred " "500 for all: the picture waits"
+control '{"status":500,"only":"'"$sha1"'"}'
+{ event t8 p1 "$one"; for n in $(seq 40); do event "y$n" "q$n" "$(shot "day/$((n % 3 + 2)).jpg")"; done; } >"$T/in"
+(cat "$T/in"; until grep -q t8 "$T/out"; do sleep 0.05; rm -f "$index"; event z p3 "$(shot day/2.jpg)"; done) |
+    send --snapshots upload "$at/e"
+is "$status $(snapshot_of t8 | jq -r .error)" "0 the receiver fails with the snapshot" \
+    "500 for one, while others are stored: its event goes without"
 control '{"close":true,"times":2}'
 rm -f "$index"
 event t7 p1 "$one" | send --snapshots upload "$at/e"
@@ -318,6 +323,26 @@ like "$(snapshot_of g2 | jq -r '.error // .url')" 'changed while it was read|/me
 control '{}'
 event g3 p1 "$grow" | send --snapshots upload "$at/e"
 like "$(snapshot_of g3 | jq -r .error)" 'not the one that sha256 names' "nor what stands there afterwards"
+
+# --- told to end -----------------------------------------------------------------------------------
+
+rm -f "$index"
+control '{"hold":0.3}'
+mkfifo "$T/open"
+ts-send --snapshots upload --snapshot-dir "$pics" -v "$at/e" <"$T/open" >"$T/out" 2>"$T/err" &
+sender=$!
+exec 8>"$T/open"
+event k1 p1 "$one" >&8
+wait_for 10 under_way
+kill -TERM $sender
+wait $sender
+is "$? $(outcomes)" "75 k1 deferred " "SIGTERM in mid-upload: the event is deferred"
+exec 8>&-
+like "$(cat "$T/err")" 'Uploading a snapshot.*201 Created. Snapshot stored' "what is under way is finished"
+before=$(uploads)
+event k1 p1 "$one" | send --snapshots upload "$at/e"
+is "$(uploads) $(snapshot_of k1 | jq -r .url)" "$before /media/snapshot/${sha1:0:16}" "and remembered"
+control '{}'
 
 # --- several at once, and memory -----------------------------------------------------------------
 

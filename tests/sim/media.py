@@ -8,6 +8,7 @@ Prints "listening PORT". POST /media/snapshot takes a multipart body (sha256, fi
 it is; any other POST takes an event or an array of them. PUT /control sets what it does with
 pictures: a JSON object of
     status, times   answer so, so many times (0: for ever)
+    only            answer so only to pictures whose hash begins so
     location, body  the Location field (null: none) and the JSON body (null: none) of its answer
     hold            seconds between two pieces of a picture that it reads, or "head": it reads none
     close           read no more than the head and end the connection
@@ -21,7 +22,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-DEFAULT = {"status": 201, "times": 0, "location": "/media/snapshot/{name}", "body": None,
+DEFAULT = {"status": 201, "times": 0, "only": "", "location": "/media/snapshot/{name}", "body": None,
            "hold": 0, "close": False}
 lock = threading.Lock()
 control = dict(DEFAULT)
@@ -123,6 +124,8 @@ class Receiver(BaseHTTPRequestHandler):
         if hashlib.sha256(content).hexdigest() != name or got["file"][1].split(".")[0] != name:
             with lock:
                 state["bad"].append(name)
+        if not name.startswith(how["only"]):
+            how = DEFAULT
         if how["status"] < 300:
             with lock:
                 state["uploads"].append({"sha256": name, "bytes": len(content),

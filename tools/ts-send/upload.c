@@ -11,8 +11,9 @@
 #include "msg.h"
 
 #define NONE UINT32_MAX
-#define LOOK_MAX 64    /* of those that wait, from the first on, for one whose time has come */
-#define OWN_FAILURES 5 /* a picture that the receiver stumbles over so often is given up */
+#define LOOK_MAX 64 /* of those that wait, from the first on, for one whose time has come */
+/* A picture that the receiver stumbles over so often, while it stores others, is given up. */
+#define OWN_FAILURES 5
 #define BOUNDARY_BYTES 40
 
 struct wait {
@@ -21,6 +22,7 @@ struct wait {
     char sha256[SNAPSHOT_SHA256_BYTES]; /* "": not known yet */
     bool flying;
     unsigned failures;
+    uint64_t stored; /* pictures in all, when it failed first */
     int64_t wake_ms;
 };
 
@@ -42,7 +44,8 @@ struct upload {
     size_t count; /* in the list: not yet under way */
     struct flight *flight;
     unsigned flights, flying;
-    bool yield; /* the one connection is the events' turn */
+    uint64_t stored; /* pictures in this run */
+    bool yield;      /* the one connection is the events' turn */
     struct buf fresh;
     char url[URL_BYTES_MAX + 8]; /* as it may be shown */
 };
@@ -455,6 +458,7 @@ static void taken(struct sender *s, struct flight *f, const struct reply *r)
         return;
     }
     say(s, r, "Snapshot stored.");
+    u->stored++;
     album_put(u->album, f->picture.sha256, location);
     if (w->item)
         album_placed(u->album, item_body(w->item), f->picture.sha256, location, NULL, &u->fresh);
@@ -485,10 +489,12 @@ static void trouble(struct sender *s, struct flight *f, const struct reply *r, s
     t.wait_ms = t.wait_ms > 0 ? t.wait_ms : -1;
     report(s, destination_trouble(&u->destination, &t, s->now_ms, settle_random()), r);
     say(s, r, "Snapshot not stored: tried again later.");
-    w->failures++;
+    if (w->failures++ == 0)
+        w->stored = u->stored;
     if (!w->item) {
         wait_free(u, f->wait);
-    } else if (v.its_own && w->failures >= OWN_FAILURES && u->destination.state == DESTINATION_UP) {
+    } else if (v.its_own && w->failures >= OWN_FAILURES && u->stored > w->stored &&
+               u->destination.state == DESTINATION_UP) {
         give_up(s, f, "the receiver fails with the snapshot");
     } else {
         int64_t wait_ms = backoff_ms(&s->config->backoff, w->failures, settle_random());
