@@ -81,6 +81,8 @@ static void say_judgement(void *arg)
     if (j->one.act == ACT_THEN && !j->each) {
         v = value_object();
         value_set(&v, "then", value_copy(j->memo));
+        if (!j->one.perhaps)
+            value_set(&v, "perhaps", value_bool(false));
     } else if (j->each) {
         v = value_array();
         for (unsigned i = 0; i < dialog_count(&x->d); i++) {

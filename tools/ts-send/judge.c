@@ -227,19 +227,31 @@ static int read_each(const struct scripted *p, struct value said, unsigned n, st
     return 0;
 }
 
+/* {then: memo}, which may say perhaps: false beside it, and nothing else. */
+static bool read_then(struct value said, struct judgement *j)
+{
+    struct value then = value_get(said, "then"), perhaps = value_get(said, "perhaps");
+    enum value_kind says = value_kind(perhaps);
+    bool yes = value_kind(then) != VALUE_NULL &&
+               value_count(said) == (says == VALUE_TRUE || says == VALUE_FALSE ? 2 : 1);
+
+    if (yes) {
+        j->memo = value_copy(then);
+        j->one = (struct verdict){.act = ACT_THEN, .perhaps = says != VALUE_FALSE};
+    }
+    value_free(perhaps);
+    value_free(then);
+    return yes;
+}
+
 int judge_read(const struct scripted *p, struct value said, unsigned n, struct verdict plain,
     struct judgement *j, struct verdict *verdicts, struct fault *why)
 {
-    struct value then = value_get(said, "then");
     int rc;
 
     *j = (struct judgement){.memo = value_null(), .said = said};
-    if (value_kind(then) != VALUE_NULL && value_count(said) == 1) {
-        j->memo = then;
-        j->one.act = ACT_THEN;
+    if (read_then(said, j))
         return 0;
-    }
-    value_free(then);
     j->plain = value_kind(said) == VALUE_NULL;
     j->each = value_kind(said) == VALUE_ARRAY;
     rc = j->each ? read_each(p, said, n, plain, verdicts, why)

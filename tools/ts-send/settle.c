@@ -483,6 +483,14 @@ static void close_gaps(struct sender *s, struct batch *b, int64_t wake_ms)
     b->n = kept;
 }
 
+/* Those that are not known to have arrived, though an earlier request may have left them there. */
+static void note_unsettled(struct batch *b, const struct verdict *v)
+{
+    for (unsigned i = b->done, n = 0; b->wrote && i < batch_end(b); i++, n++)
+        if (v[n].act != ACT_DELIVERED && v[n].act != ACT_DUPLICATE)
+            b->item[i]->ambiguous = true;
+}
+
 bool settle_each(struct sender *s, struct batch *b, const struct reply *r, const struct verdict *v)
 {
     bool sent = r != NULL, left = false;
@@ -492,6 +500,7 @@ bool settle_each(struct sender *s, struct batch *b, const struct reply *r, const
     r = sent ? r : &nothing_sent;
     for (unsigned i = 0; i < n; i++)
         left |= v[i].act == ACT_THEN;
+    note_unsettled(b, v);
     settle_arrived(s, b, r, v);
     settle_judged(s, b, r, v, sent);
     wake_ms = settle_again(s, b, r, v);

@@ -527,14 +527,14 @@ static void session_over(struct sender *s, struct batch *b, const struct reply *
     settle_back(s, b, wake_ms);
 }
 
-static void next_step(struct sender *s, struct batch *b, struct value memo)
+static void next_step(struct sender *s, struct batch *b, const struct judgement *j)
 {
     struct talk *t = &s->talk;
 
     value_free(b->memo);
-    b->memo = value_copy(memo);
+    b->memo = value_copy(j->memo);
     b->steps++;
-    b->wrote |= !b->ask.safe;
+    b->wrote |= !b->ask.safe && j->one.perhaps;
     b->next = NULL;
     *t->end = b;
     t->end = &b->next;
@@ -606,6 +606,7 @@ void talk_finish(struct sender *s, struct batch *b, const struct exchange *done)
         j.one = (struct verdict){.act = ACT_STOP,
             .cause = CAUSE_CONFIG,
             .at_once = true,
+            .perhaps = j.one.perhaps,
             .reason = "the profile asks too many times for one event"};
     }
     if (j.one.wait_ms == 0 && !j.each)
@@ -616,7 +617,7 @@ void talk_finish(struct sender *s, struct batch *b, const struct exchange *done)
         note_try(b, done, &j, s->talk.verdicts);
     }
     if (then)
-        next_step(s, b, j.memo);
+        next_step(s, b, &j);
     else if (j.each && all_trouble(s->talk.verdicts, batch_count(b)))
         judged_alike(s, b, r, s->talk.verdicts[0]);
     else if (j.each)
