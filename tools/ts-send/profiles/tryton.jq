@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 # Tryton: an attendance.line for each passage, in arrays that are stored whole or not at all.
 #
-# Tryton takes the same line twice. So an event whose earlier try had no answer is looked for first, and
-# only what is missing is created. Errors come with 200; their texts are translated and hold names, so
-# the server is asked which employees it has and whether the period is closed, and no text is repeated.
+# Tryton takes the same line twice, so it is asked first which of them it has, and only what is
+# missing is created. A try without an answer may still be under way when it is looked for: after
+# such a one it is looked again, and a line that came twice is taken back. Errors come with 200; their
+# texts are translated and hold names, so the server is asked which employees it has and up to when
+# its periods are closed, and no text is repeated.
+#
+#   look -> [drop] -> create -> delivered, or once more look -> [drop] where a try had no answer
+#                        |  `-> day -> create: this line's day is not ours
+#                        `-> employees -> periods -> create those who are left
 
 def about: {
     title: "Tryton: attendance.line (module attendance)",
@@ -14,10 +20,11 @@ def about: {
 def defaults: {
     batch: 100, connections: 2, rate: null, arrays: "atomic", late: null,
     accept: ["application/json"],
+    fields: ["kind", "direction", "punch", "employee_id", "utc", "site", "ambiguous"],
     options: {
         user: {required: true, help: "login of the user"},
         company: {default: "1", help: "number of the company"},
-        zone: {help: "the company's time zone; without it the device's wall clock gives the day"}
+        zone: {help: "the company's time zone; saves questions where it is not the device's"}
     },
     secrets: {password: {required: true, help: "the user's password"}}
 };
@@ -28,21 +35,24 @@ def ty_direction: .direction // (.punch // "" |
     if test("^(check|overtime)_in$|^break_in$") then "in"
     elif test("_out$") then "out" else null end);
 
+# --- times: "YYYY-MM-DD HH:MM:SS", and as Tryton's JSON has them ---
 def ty_numbers: [scan("[0-9]+") | tonumber];
-
-# "YYYY-MM-DD HH:MM:SS" as Tryton's JSON has it.
 def ty_datetime: ty_numbers | {"__class__": "datetime", year: .[0], month: .[1], day: .[2],
     hour: .[3], minute: .[4], second: .[5], microsecond: 0};
 def ty_date: ty_numbers | {"__class__": "date", year: .[0], month: .[1], day: .[2]};
-def ty_same_time($utc): ($utc | ty_datetime) as $t
-    | .year == $t.year and .month == $t.month and .day == $t.day
-      and (.hour // 0) == $t.hour and (.minute // 0) == $t.minute and (.second // 0) == $t.second;
+def ty_two: tostring | if length == 1 then "0" + . else . end;
+def ty_day_text: "\(.year)-\(.month | ty_two)-\(.day | ty_two)";
+def ty_text: "\(ty_day_text) \(.hour // 0 | ty_two):\(.minute // 0 | ty_two):\(.second // 0 | ty_two)";
+
+# What makes one line another, of an event and of a line.
+def ty_mark: "\(.employee_id | ty_id) \(.utc) \(ty_direction)";
+def ty_line_mark: "\(.employee) \(.at | ty_text) \(.type)";
 
 def ty_company: (.option.company // "1") | ty_id;
 
 def ty_call($method; $params): ty_company as $company
     | {
-        method: "POST", path: "/", idempotency: false, safe: ($method | test("search")),
+        method: "POST", path: "/", idempotency: false, safe: ($method | test("[.](search|on_change)")),
         headers: ({"Accept": "application/json"} + (if .session == null then {} else
             {"Authorization": ("Session " + ("\(.option.user):\(.session.uid):\(.session.key)" | @base64))} end)),
         json: {id: 1, method: $method, params: ($params + [{company: $company, language: "en"}])}
@@ -53,7 +63,7 @@ def login: {
     json: {id: 0, method: "common.db.login", params: [.option.user, {password: .secret.password}]}
 };
 
-def ty_not_tryton: retry("outage"; "the reply is not Tryton's (a proxy's page, empty or cut off)");
+def ty_not_tryton: not_understood + {reason: "the reply is not Tryton's (a proxy's page, empty or cut off)"};
 
 def session:
     if .status == 401 or .status == 403 then stop("auth"; "the receiver refuses the user or the password")
@@ -67,9 +77,7 @@ def session:
         stop("address"; "the receiver has no such database: it is the end of the URL")
     else stop("auth"; "the receiver refuses the login") end;
 
-def ty_lines: ty_company as $company | .events | map({
-    company: $company, employee: (.employee_id | ty_id),
-    at: (.utc | ty_datetime), date: ((.site // .utc) | ty_date), type: ty_direction});
+# --- requests ---
 
 # What an event lacks to be sent at all, or null.
 def ty_unfit:
@@ -80,78 +88,124 @@ def ty_unfit:
     elif ty_direction == null then held("the event does not say whether it is in or out")
     else null end;
 
-# All that may be one of them: ty_found compares.
-def ty_search: [.events[] | select(.ambiguous == true)]
-    | [["employee", "in", (map(.employee_id | ty_id) | unique)], ["at", "in", (map(.utc) | unique | map(ty_datetime))]];
+# The memo keeps, under the event's place in the array, the verdict on those that need no line.
+def ty_leave: .memo.leave // {};
 
-def ty_create: (.memo.leave // {}) as $leave
-    | [ty_lines | to_entries[] | select($leave[.key | tostring] == null) | .value] as $lines
-    | ty_call("model.attendance.line.create"; [$lines]);
+# All that may be one of them: ty_looked compares.
+def ty_look: ty_company as $company
+    | [["company", "=", $company], ["employee", "in", ([.events[].employee_id | ty_id] | unique)],
+       ["at", "in", ([.events[].utc] | unique | map(ty_datetime))]] as $domain
+    | ty_call("model.attendance.line.search_read";
+          [$domain, 0, null, [["id", "ASC"]], ["employee", "at", "type", "create_uid"]]);
+
+# Two passages that are one to Tryton make one line.
+def ty_create: ty_company as $company | ty_leave as $leave | .memo.day as $day
+    | (reduce (.events | to_entries[] | select($leave[.key | tostring] == null) | .value) as $e ({};
+          .[$e | ty_mark] = {company: $company, employee: ($e.employee_id | ty_id),
+              at: ($e.utc | ty_datetime), date: ($day // ($e.site // $e.utc | ty_date)),
+              type: ($e | ty_direction)})) as $lines
+    | ty_call("model.attendance.line.create"; [[$lines[]]]);
+
+def ty_day: ty_company as $company | (.events[0].utc | ty_datetime) as $at
+    | ty_call("model.attendance.line.on_change_with"; [{company: $company, at: $at}, ["date"]]);
+
+def ty_employees: ([.events[].employee_id | ty_id] | unique) as $ids
+    | ty_call("model.company.employee.search_read";
+          [[["id", "in", $ids]], 0, null, null, ["start_date", "end_date"]]);
+
+def ty_periods: ty_company as $company
+    | ty_call("model.attendance.period.search_read";
+          [[["company", "=", $company], ["state", "=", "closed"]], 0, 1, [["ends_at", "DESC"]], ["ends_at"]]);
 
 def request:
-    [.events[] | ty_unfit] as $unfit
-    | if any($unfit[]; . != null) then (if ($unfit | length) > 1 then "split" else $unfit[0] end)
-      elif .memo.step == "employees" then
-          ([.events[].employee_id | ty_id] | unique) as $ids
-          | ty_call("model.company.employee.search_read"; [[["id", "in", $ids]], 0, null, null, ["id"]])
-      elif .memo.step == "period" then
-          ty_company as $company | (.events[0].utc | ty_datetime) as $at
-          | ty_call("model.attendance.period.search_count";
-                [[["company", "=", $company], ["state", "=", "closed"], ["ends_at", ">=", $at]]])
-      elif .memo == null and any(.events[]; .ambiguous == true) then
-          ty_search as $domain
-          | ty_call("model.attendance.line.search_read"; [$domain, 0, null, null, ["employee", "at", "type"]])
-      else ty_create end;
+    [.events[] | ty_unfit] as $unfit | (.memo.step // "look") as $step
+    | if any($unfit[]; . != null) then $unfit
+      elif $step == "look" then ty_look
+      elif $step == "drop" then .memo.ids as $ids | ty_call("model.attendance.line.delete"; [$ids])
+      elif $step == "create" then ty_create
+      elif $step == "day" then ty_day
+      elif $step == "employees" then ty_employees
+      else ty_periods end;
 
-# The memo keeps, under the event's place in the array, the verdict on those that are not created.
-def ty_judge($leave; $rest): [range(.events | length) as $i | $leave[$i | tostring] // $rest];
+# --- replies ---
 
-def ty_found: .body.result as $rows | . as $in
-    | if ($rows | type) != "array" then ty_not_tryton
-      else (reduce range(.events | length) as $i ({};
-            $in.events[$i] as $e
-            | if $e.ambiguous == true and any($rows[]; .employee == ($e.employee_id | ty_id) and .type == ($e | ty_direction)
-                                                        and (.at | ty_same_time($e.utc)))
-              then .[$i | tostring] = "duplicate" else . end)) as $leave
-          | if ($leave | length) == (.events | length) then ty_judge($leave; null)
-            else {then: {step: "create", leave: $leave}} end
-      end;
+def ty_judge($leave): [range(.events | length) | $leave[tostring]];
 
-def ty_employees: .body.result as $rows | . as $in | (.memo.leave // {}) as $before
-    | if ($rows | type) != "array" then ty_not_tryton
-      else [$rows[].id] as $known
-        | (reduce range(.events | length) as $i ($before;
-            ($in.events[$i].employee_id | ty_id) as $id
-            | if .[$i | tostring] == null and ($known | index([$id]) == null)
-              then .[$i | tostring] = held("the receiver has no such employee") else . end)) as $leave
-        | if ($leave | length) == (.events | length) then ty_judge($leave; null)
-          elif $leave != $before then {then: {step: "create", leave: $leave}}
-          elif (.events | length) > 1 then "split"
-          else {then: {step: "period"}} end
-      end;
+# Those that are not left and for which f, of {event}, says something.
+def ty_left(f): reduce (.events | to_entries[]) as $e (ty_leave;
+    ($e.key | tostring) as $i | (if .[$i] then null else $e.value | f end) as $v
+    | if $v then .[$i] = $v else . end);
 
-def ty_period:
-    if (.body.result | type) != "number" then ty_not_tryton
-    elif .body.result > 0 then rejected("the attendance period of this time is closed at the receiver")
-    else held("the receiver refuses the event, its text is not known here") end;
+def ty_next($leave): if ($leave | length) == (.events | length) then ty_judge($leave)
+    else {then: {step: "create", leave: $leave}} end;
+
+def ty_looked: .body.result as $rows
+    | (reduce $rows[] as $row ({}; .[$row | ty_line_mark] += [$row])) as $there
+    | ty_left(if $there[ty_mark] then "duplicate" else null end) as $leave
+    # of the same maker: somebody else's is not for us to take back
+    | [[.events[] | select(.ambiguous == true) | ty_mark] | unique[] | $there[.] // []
+       | .[0].create_uid as $uid | .[1:][] | select(.create_uid == $uid) | .id] as $ids
+    | if ($ids | length) > 0 then {then: {step: "drop", leave: $leave, ids: $ids}}
+      else ty_next($leave) end;
+
+def ty_created: ty_left("delivered") as $leave
+    | if any(.events[]; .ambiguous == true) then {then: {step: "look", leave: $leave}}
+      else ty_judge($leave) end;
+
+def ty_employed: (reduce .body.result[] as $row ({}; .[$row.id | tostring] = $row)) as $known
+    | ty_left(($known[.employee_id | ty_id | tostring]) as $row | (.site // .utc | date_part) as $day
+        | if $row == null then held("the receiver has no such employee")
+          elif $row.start_date and ($row.start_date | ty_day_text) > $day then
+              held("the employee begins later, says the receiver")
+          elif $row.end_date and ($row.end_date | ty_day_text) < $day then
+              held("the employee has left before, says the receiver")
+          else null end) as $leave
+    | if ($leave | length) == (.events | length) then ty_judge($leave)
+      else {then: {step: "periods", leave: $leave, before: .memo.before}} end;
+
+def ty_closed: .body.result[0].ends_at as $upto
+    | ty_left(if $upto and .utc < ($upto | ty_text) then
+          rejected("the attendance period of this time is closed at the receiver")
+        else null end) as $leave
+    | if ($leave | length) > .memo.before then ty_next($leave)
+      elif (.events | length) > 1 then "split"
+      else held("the receiver refuses the event, its text is not known here") end;
+
+# A refusal is about one line at least; nothing of it was stored.
+def ty_refused($what): ty_leave as $leave
+    # Tryton 6.0 and 7.0 stumble when they have to correct the day of a line
+    | if $what | test("write\\(\\) missing") then
+          if (.events | length) > 1 then "split"
+          elif .memo.day then stop("time"; "the day is not that of the company's zone: give it as -o zone")
+          else {then: {step: "day", leave: $leave}, perhaps: false} end
+      else {then: {step: "employees", leave: $leave, before: ($leave | length)}, perhaps: false} end;
 
 def ty_error: .body.error as $error
     | (if ($error | type) == "array" then $error[0] else $error end | if type == "string" then . else "" end) as $what
+    | (if ($error | type) == "array" then $error[1] else "" end
+        | if type == "array" then .[0] else . end | if type == "string" then . else "" end) as $text
     | if $what == "ConcurrencyException" or ($what | test("database is locked|could not serialize|deadlock|timed? ?out"; "i")) then
           retry("busy"; "the receiver's database is busy")
       elif $what == "LoginException" then stop("auth"; "the receiver asks for another way to log in")
       elif $what == "RateLimitException" then retry("busy"; "the receiver's rate limit")
-      elif $what == "UserError" or $what == "UserWarning" then
-          ($error[1] | if type == "array" then .[0] else . end | if type == "string" then . else "" end) as $text
-          | if ($text | test("not allowed to access|rights")) then stop("auth"; "the receiver's user may not do this")
-            elif .memo.step == "period" or .memo.step == "employees" or (.events | length) == 0 then
-                stop("config"; "the receiver does not answer this question: is the module attendance activated, is -o company right?")
-            else {then: {step: "employees", leave: (.memo.leave // {})}} end
       elif ($what | test("doesn't exist")) then stop("address"; "the receiver has no such database: it is the end of the URL")
-      elif (.events | length) > 1 then "split"
-      # Tryton 6.0 stumbles when it has to correct the day of a line
-      elif ($what | test("^ModelSQL.write\\(\\) missing")) then stop("time"; "the day is not that of the company's zone: give it as -o zone")
-      else stop("config"; "the receiver does not know this call: is the module attendance activated?") end;
+      elif .memo.step == "drop" then ty_next(ty_leave)
+      elif ($what | test("^User(Error|Warning)$")) and ($text | test("not allowed to access|rights")) then
+          stop("auth"; "the receiver's user may not do this")
+      elif .memo.step == "create" and ($what | test("^User(Error|Warning)$|write\\(\\) missing")) then ty_refused($what)
+      elif .memo.step == "create" and (.events | length) > 1 then "split"
+      else stop("config"; "the receiver does not answer this question: is the module attendance activated, is -o company right?") end;
+
+def ty_result: .memo.step as $step
+    | if $step == "drop" then ty_next(ty_leave)
+      elif $step == "day" then
+          ty_leave as $leave | .body.result.date as $day
+          | if $day then {then: {step: "create", leave: $leave, day: $day}} else ty_not_tryton end
+      elif (.body.result | type) != "array" then ty_not_tryton
+      elif $step == "create" then ty_created
+      elif $step == "employees" then ty_employed
+      elif $step == "periods" then ty_closed
+      else ty_looked end;
 
 def verdict:
     if .status == 401 then
@@ -160,14 +214,9 @@ def verdict:
     elif .status == 403 then stop("auth"; "the receiver does not allow this call")
     elif .status == 404 then stop("address"; "no Tryton database here: it is the end of the URL")
     elif .status != 200 then null
-    elif (.body | type) != "object" or ((.body | has("result")) or (.body | has("error")) | not) then
-        ty_not_tryton + (if .memo == null or .memo.step == "create" then {perhaps: true} else {} end)
+    elif (.body | type) != "object" or ((.body | has("result")) or (.body | has("error")) | not) then ty_not_tryton
     elif .body | has("error") then ty_error
     elif (.events | length) == 0 then "delivered"
-    elif .memo.step == "employees" then ty_employees
-    elif .memo.step == "period" then ty_period
-    elif .memo == null and any(.events[]; .ambiguous == true) then ty_found
-    elif (.body.result | type) == "array" then ty_judge(.memo.leave // {}; "delivered")
-    else ty_not_tryton + {perhaps: true} end;
+    else ty_result end;
 
 def check: ty_call("model.attendance.line.search_count"; [[["id", "=", 0]]]);
