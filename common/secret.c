@@ -10,18 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_credential(const char *name)
-{
-    const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    char path[4096];
-
-    if (!folder || strchr(name, '/'))
-        return -1;
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-        return -1;
-    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-}
-
 /* The text behind "fd:" or "/dev/fd/", or NULL.  The shell's <(…) is of this kind. */
 static const char *descriptor(const char *name)
 {
@@ -52,15 +40,31 @@ static int inherited_fd(const char *name, struct fault *why)
     return (int)n;
 }
 
+char *secret_path(const char *name)
+{
+    const char *folder = strchr(name, '/') ? NULL : getenv("CREDENTIALS_DIRECTORY");
+    struct buf path = {0};
+
+    if (folder)
+        buf_printf(&path, "%s/%s%c", folder, name, 0);
+    if (folder && access(path.data, F_OK) == 0)
+        return path.data;
+    path.len = 0;
+    buf_printf(&path, "%s%c", name, 0);
+    return path.data;
+}
+
 static int open_named(const char *name, struct fault *why)
 {
+    char *path;
     int fd;
 
     if (descriptor(name))
         return inherited_fd(name, why);
-    fd = open_credential(name);
-    if (fd < 0)
-        fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    path = secret_path(name);
+    /* What the service manager laid out may be links; it is checked all the same. */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (strcmp(path, name) == 0 ? O_NOFOLLOW : 0));
+    free(path);
     return fd < 0 ? fault_errno(why, EX_NOINPUT, "%s: cannot open", name) : fd;
 }
 

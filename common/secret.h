@@ -25,6 +25,9 @@ int secret_read_all(const char *name, bool shown, struct buf *out, struct fault 
 /* Whether it names a descriptor, which can be read only once. */
 bool secret_inherited(const char *name);
 
+/* The path behind a name that is none of a descriptor, to be freed by the caller. */
+char *secret_path(const char *name);
+
 /* Overwrites and frees. */
 void secret_forget(struct buf *secret);
 

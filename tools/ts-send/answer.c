@@ -21,11 +21,29 @@
 #define FOR_EVER (INT64_MAX / 4)
 #define BEHIND "behind an unfinished event of the same person"
 
+/* What a receiver says may be what it was sent. */
+static struct slice masked(const struct sender *s, struct slice text, struct buf *out)
+{
+    if (text.n == 0)
+        return text;
+    buf_slice(out, text);
+    headers_mask(s->headers, out);
+    if (s->talk.p)
+        scripted_mask(s->talk.p, out);
+    return buf_all(out);
+}
+
 void answer_receipt(struct sender *s, struct receipt *r)
 {
+    struct buf error = {0}, location = {0};
+
     r->at_ms = s->wall_ms;
+    r->error = masked(s, r->error, &error);
+    r->location = masked(s, r->location, &location);
     s->tally[r->outcome]++;
     receipt_print(&s->out.buf, r);
+    buf_free(&error);
+    buf_free(&location);
     if (!s->failed && line_written(&s->out, &s->fault) < 0)
         s->failed = true;
 }

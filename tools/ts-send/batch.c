@@ -131,6 +131,7 @@ static int go(struct sender *s, struct batch *b, struct fault *why)
         request_pack(&s->packer, &b->packed, r.body);
         r.body = buf_all(&b->packed);
     }
+    b->token = s->token.number;
     batch_counts(s, b);
     return transfer_start(s->transfer, &r, why);
 }
@@ -191,6 +192,7 @@ void batch_renew_secrets(struct sender *s)
         h = NULL;
     }
     talk_log_out(s);
+    token_renew(s);
     if (!h) {
         msg_warn("%s; the one read before stays in use", why.text);
         return;
@@ -198,6 +200,7 @@ void batch_renew_secrets(struct sender *s)
     headers_drop(s->headers);
     s->headers = h;
     transfer_headers(s->transfer, h);
+    token_install(s);
 }
 
 unsigned batch_busy(const struct sender *s)
@@ -228,6 +231,19 @@ static int go_on_talking(struct sender *s, struct fault *why)
     return 0;
 }
 
+/* Whether there are a token and a session, where they are needed.  Those that were refused are
+   looked at again before the next try. */
+static int credentials_ready(struct sender *s, struct fault *why)
+{
+    int ready;
+
+    if (s->destination.state == DESTINATION_STOPPED && s->destination.cause == CAUSE_AUTH &&
+        s->talk.state != SESSION_THERE && !s->config->dry)
+        batch_renew_secrets(s);
+    ready = token_ready(s, why);
+    return ready > 0 && s->talk.p ? talk_ready(s, why) : ready;
+}
+
 int batch_start(struct sender *s, struct fault *why)
 {
     if (stop_reload() && !s->config->dry) {
@@ -242,19 +258,13 @@ int batch_start(struct sender *s, struct fault *why)
         struct batch *b;
         int ready = 1;
 
-        if (s->talk.p && (queue_ready(s->queue) > 0 || s->halves)) {
-            if (s->talk.state == SESSION_NONE && s->destination.cause == CAUSE_AUTH)
-                batch_renew_secrets(s);
-            ready = talk_ready(s, why);
-        }
+        if (queue_ready(s->queue) > 0 || s->halves || s->talk.next)
+            ready = credentials_ready(s, why);
         if (ready <= 0)
             return ready;
         b = next_batch(s);
         if (!b)
             break;
-        if (!s->talk.p && s->destination.state == DESTINATION_STOPPED &&
-            s->destination.cause == CAUSE_AUTH)
-            batch_renew_secrets(s);
         if ((s->talk.p ? talk_go(s, b, why) : go(s, b, why)) < 0)
             return -1;
     }
@@ -267,11 +277,12 @@ int64_t batch_next_ms(const struct sender *s)
 
     if (s->config->dry || !may_connect(s))
         return INT64_MAX;
-    if (s->talk.next && s->talk.state == SESSION_THERE)
+    if (talk_waits(s))
         return paced;
-    if (s->ending || s->talk.state == SESSION_ASKED ||
+    if (s->ending || s->talk.state == SESSION_ASKED || token_next_ms(s) == INT64_MAX ||
         s->destination.state == DESTINATION_PROBING || (queue_ready(s->queue) == 0 && !s->halves))
         return INT64_MAX;
+    at = at > token_next_ms(s) ? at : token_next_ms(s);
     return at > paced ? at : paced;
 }
 
@@ -310,6 +321,8 @@ static void finish(struct sender *s, struct batch *b, const struct exchange *don
     struct verdict v = s->profile->verdict(done->reply, n);
 
     v.wait_ms = reply_wait_ms(done->reply, s->wall_ms / 1000);
+    if (v.act == ACT_DELIVERED || v.act == ACT_DUPLICATE || v.act == ACT_REFUSED)
+        token_proves(s, b->token);
     for (unsigned i = b->done; i < batch_end(b); i++) {
         b->item[i]->tries += done->sends;
         b->item[i]->ambiguous |= v.perhaps || done->sends > 1;
@@ -372,13 +385,21 @@ static void pace(struct sender *s, const struct exchange *done)
 
 void batch_finish(struct sender *s, const struct exchange *done)
 {
-    pace(s, done);
-    if (done->tag == &s->talk)
+    if (done->tag != &s->token) /* which is another server's */
+        pace(s, done);
+    if (done->tag == &s->token)
+        token_back(s, done);
+    else if (done->tag == &s->talk)
         talk_session_back(s, done);
+    else if (done->reply->status == 401 && token_again(s, done->tag, done))
+        ;
     else if (s->talk.p)
         talk_finish(s, done->tag, done);
     else
         finish(s, done->tag, done);
     if (s->destination.state != DESTINATION_UP)
         batch_give_back(s);
+    /* Nobody knows how long it will be until there is a session or a token again. */
+    if (s->destination.state == DESTINATION_STOPPED && !talk_waits(s))
+        talk_give_back(s);
 }

@@ -3,6 +3,7 @@
  *   secrets     local: can they be read, by us alone?
  *   dns, connection, tls     way.c
  *   clock       with the first reply that says what time it is
+ *   token       with --oauth
  *   login       where the profile has one
  *   receiver    the profile's own question, or OPTIONS
  */
@@ -14,10 +15,12 @@
 
 #include "clock.h"
 #include "dialog.h"
+#include "oauth_wait.h"
 #include "way.h"
 
 #define SECRETS "secrets"
 #define CLOCK "clock"
+#define TOKEN "token"
 #define LOGIN "login"
 #define RECEIVER "receiver"
 #define SKEW_WARN_S 30
@@ -29,8 +32,9 @@ struct checking {
     struct findings f;
     struct headers *headers;
     struct transfer *transfer;
+    struct oauth *oauth;
     struct dialog d;  /* of a jq profile */
-    const char *step; /* LOGIN or RECEIVER */
+    const char *step; /* TOKEN, LOGIN or RECEIVER */
     bool clock_said;
 };
 
@@ -48,6 +52,7 @@ static void list_secrets(const struct sender_config *k, struct buf *names)
     const struct scripted *p = k->profile->scripted;
 
     add_name(names, k->headers.token_file);
+    add_name(names, k->oauth_file);
     for (unsigned i = 0; i < k->headers.files; i++)
         add_name(names, k->headers.file[i]);
     add_name(names, k->transfer.key);
@@ -68,6 +73,10 @@ static bool check_secrets(struct checking *c)
         c->headers = headers_read(&k->headers, NULL, &why);
     if (rc == 0 && c->headers && k->profile->scripted)
         rc = scripted_secrets(k->profile->scripted, &why);
+    if (rc == 0 && c->headers && k->oauth_file) {
+        c->oauth = oauth_open(k->oauth_file, k->transfer.url, &why);
+        rc = c->oauth ? 0 : -1;
+    }
     if (rc < 0 || !c->headers) {
         finding_fail(&c->f, why.status, SECRETS, "%s", why.text);
         return false;
@@ -159,13 +168,38 @@ static int answer(void *arg, const char *what, struct fault *why)
     return send_request(c, &r, &c->d.reply, why);
 }
 
+/* ---- the token of --oauth ---- */
+
+/* Whether there is one, or none is needed; what a token service gives is kept. */
+static bool check_token(struct checking *c)
+{
+    struct verdict v;
+
+    if (!c->oauth)
+        return true;
+    switch (oauth_wait(c->oauth, c->transfer, &v)) {
+    case OAUTH_NONE:
+        finding_fail(
+            &c->f, v.cause <= CAUSE_OUTAGE ? EX_UNAVAILABLE : EX_CONFIG, TOKEN, "%s", v.reason);
+        return false;
+    case OAUTH_KEPT:
+        finding_ok(&c->f, TOKEN, "there is one that has not ended");
+        break;
+    case OAUTH_NEW:
+        finding_ok(&c->f, TOKEN, "the token service gives us one; it is kept");
+        break;
+    }
+    oauth_install(c->oauth, c->config, c->transfer, &c->headers);
+    return true;
+}
+
 /* ---- without a question of the profile ---- */
 
 static bool has_secret(const struct checking *c)
 {
     const struct sender_config *k = c->config;
 
-    return k->headers.token_file || k->headers.files > 0 || k->transfer.cert;
+    return k->headers.token_file || k->headers.files > 0 || k->transfer.cert || k->oauth_file;
 }
 
 /* The value of a field, or SLICE_NONE. */
@@ -369,9 +403,11 @@ int check_run(const struct sender_config *config, struct fault *why)
         rc = way_check(&c.f, &k, c.transfer, why);
     if (rc > 0 && known) {
         transfer_headers(c.transfer, c.headers);
-        rc = check_receiver(&c, why);
+        if (check_token(&c))
+            rc = check_receiver(&c, why);
     }
     transfer_close(c.transfer);
+    oauth_free(c.oauth);
     headers_drop(c.headers);
     if (rc < 0) {
         struct fault ignored;

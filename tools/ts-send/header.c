@@ -187,6 +187,20 @@ struct headers *headers_read(
     return NULL;
 }
 
+struct headers *headers_bearer(const struct headers *old, struct slice token)
+{
+    struct headers *h = mem_alloc(sizeof *h);
+    struct fault ignored;
+
+    memset(h, 0, sizeof *h);
+    h->references = 1;
+    for (unsigned i = 0; i < old->count; i++)
+        if (strncasecmp(old->line[i].data, "authorization:", 14) != 0)
+            add(h, SLICE_NONE, slice_of(old->line[i].data), old->secret[i], &ignored);
+    add(h, SLICE("Authorization: Bearer "), token, true, &ignored);
+    return h;
+}
+
 struct headers *headers_use(struct headers *h)
 {
     h->references++;
@@ -219,7 +233,7 @@ bool headers_secret(const struct headers *h, unsigned n)
 
 /* ---- masking ---- */
 
-static void mask(struct buf *text, struct slice value)
+void secret_mask(struct buf *text, struct slice value)
 {
     char *at;
 
@@ -230,6 +244,13 @@ static void mask(struct buf *text, struct slice value)
         memcpy(at, "***", 3);
         text->len -= value.n - 3;
     }
+    /* The text may have been cut in the middle of it. */
+    for (size_t n = value.n - 1; n >= MASKED_BYTES_MIN; n--)
+        if (text->len >= n && memcmp(text->data + text->len - n, value.p, n) == 0) {
+            memcpy(text->data + text->len - n, "***", 3);
+            text->len -= n - 3;
+            return;
+        }
 }
 
 void headers_mask(const struct headers *h, struct buf *text)
@@ -241,9 +262,9 @@ void headers_mask(const struct headers *h, struct buf *text)
             continue;
         value = strchr(h->line[i].data, ':') + 1;
         value += strspn(value, " \t");
-        mask(text, slice_of(value));
+        secret_mask(text, slice_of(value));
         word = strrchr(value, ' '); /* "Bearer …" may come back without its scheme */
         if (word)
-            mask(text, slice_of(word + 1));
+            secret_mask(text, slice_of(word + 1));
     }
 }

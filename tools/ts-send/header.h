@@ -35,12 +35,17 @@ struct headers; /* counted references */
    what came from an inherited descriptor is taken from there, since that can be read only once. */
 struct headers *headers_read(
     const struct header_source *source, const struct headers *old, struct fault *why);
+/* The same fields with this bearer token in place of any other Authorization. */
+struct headers *headers_bearer(const struct headers *old, struct slice token);
 struct headers *headers_use(struct headers *h); /* one more reference; returns h */
 void headers_drop(struct headers *h);           /* the last one wipes the secrets; NULL is fine */
 
 unsigned headers_count(const struct headers *h);
 const char *headers_line(const struct headers *h, unsigned n); /* "Name: value" */
 bool headers_secret(const struct headers *h, unsigned n);
+
+/* Replaces the value in the text, and the beginning of it at the end, by ***. */
+void secret_mask(struct buf *text, struct slice value);
 
 /* Replaces every secret value in text by ***: a receiver may say back what it was sent. */
 void headers_mask(const struct headers *h, struct buf *text);

@@ -41,6 +41,7 @@ enum option {
     OPT_RETRY_MAX,
     OPT_ID,
     OPT_SECRET,
+    OPT_OAUTH,
     OPT_LIST_PROFILES,
     OPT_EXPLAIN,
     OPT_REPLY,
@@ -67,6 +68,7 @@ static const struct option_spec options[] = {
     {OPT_REPLY, "reply", "FILE", "with --explain: the next reply"},
     {OPT_NOW, "now", "TIME", "with --explain: the time to go by"},
     {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token"},
+    {OPT_OAUTH, "oauth", "FILE", "OAuth 2: how to get access tokens, kept there"},
     {OPT_SECRET, "secret", "NAME=FILE", "a secret of the profile"},
     {OPT_HEADER_FILE, "header-file", "FILE", "a secret header field: 'Name: value'"},
     {OPT_RATE, "rate", "N/s", "at most N requests a second (/m, /h)"},
@@ -136,6 +138,7 @@ static const struct {
     {OPT_WATERMARK, FLAG, IN_SETTINGS(explain.watermark), 0, 0},
     {OPT_NOW, TEXT, IN_SETTINGS(explain.now), 0, 0},
     {OPT_TOKEN_FILE, TEXT, IN_SETTINGS(sender.headers.token_file), 0, 0},
+    {OPT_OAUTH, TEXT, IN_SETTINGS(sender.oauth_file), 0, 0},
     {OPT_RATE, TEXT, IN_SETTINGS(rate), 0, 0},
     {OPT_TIMEOUT, DURATION, IN_SETTINGS(timeout_ms), 0, 0},
     {OPT_CONNECT_TIMEOUT, DURATION, IN_SETTINGS(connect_timeout_ms), 0, 0},
@@ -276,7 +279,10 @@ static int complete(struct settings *k, struct fault *why)
     struct sender_config *c = &k->sender;
     struct profile_defaults d;
 
+    if (c->oauth_file && c->headers.token_file)
+        return fault_set(why, EX_USAGE, "--oauth and --token-file: one of them");
     k->given.token_file = c->headers.token_file;
+    k->given.oauth = c->oauth_file != NULL;
     k->given.url = c->transfer.url;
     c->profile = profile_open(k->profile, &k->given, why);
     if (!c->profile)
@@ -306,6 +312,7 @@ static int complete(struct settings *k, struct fault *why)
         c->headers.gzip = false;
         c->transfer.whole_replies = true;
     }
+    c->transfer.tls = url_is_https(c->transfer.url) || c->oauth_file;
     c->transfer.connections = k->connections ? (unsigned)k->connections : d.connections;
     c->transfer.timeout_ms = k->timeout_ms;
     c->transfer.connect_timeout_ms = k->connect_timeout_ms;

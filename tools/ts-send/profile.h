@@ -56,6 +56,7 @@ struct profile_settings {
     const char *secret[PROFILE_SETTINGS_MAX]; /* "NAME=FILE" */
     unsigned secrets;
     const char *token_file; /* the secret "token" */
+    bool oauth;             /* … which comes by scripted_token */
     const char *url;
 };
 

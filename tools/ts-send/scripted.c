@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "header.h"
 #include "request.h"
 #include "secret.h"
 
 #define FILE_BYTES_MAX (1u << 20)
-#define MASKED_BYTES_MIN 4 /* shorter values would blank out ordinary words */
 
 /* ---- its text ---- */
 
@@ -401,6 +401,8 @@ static int given_secrets(const struct scripted *p, struct value *files, struct f
     *files = value_object();
     if (p->given->token_file)
         value_set(files, "token", value_string(slice_of(p->given->token_file)));
+    else if (p->given->oauth)
+        value_set(files, "token", value_string(SLICE("")));
     for (unsigned i = 0; rc == 0 && i < p->given->secrets; i++)
         rc = add_pair(files, "secret", p->given->secret[i], why);
     if (rc == 0)
@@ -512,10 +514,10 @@ static int read_text(const struct scripted *p, struct slice name, const char *fi
     struct reading *new, struct fault *why)
 {
     struct buf text = {0};
-    struct value before = p->read ? value_get(p->secret, name.p) : value_null();
+    struct value before = p->read || !file[0] ? value_get(p->secret, name.p) : value_null();
     int rc;
 
-    if (secret_inherited(file) && value_kind(before) == VALUE_STRING) {
+    if ((secret_inherited(file) || !file[0]) && value_kind(before) == VALUE_STRING) {
         value_set_slice(&new->secret, name, before);
         return 0;
     }
@@ -540,7 +542,7 @@ static int read_secret(const struct scripted *p, struct slice name, struct value
                                  : read_key(p, name, family, value_text(file).p, new, why);
     else if (is_true(declared, "required"))
         rc = fault_set(why, EX_USAGE, "the profile %s needs --secret %s=FILE%s", p->name, name.p,
-            strcmp(name.p, "token") == 0 ? " or --token-file" : "");
+            strcmp(name.p, "token") == 0 ? ", --token-file or --oauth" : "");
     value_free(file);
     value_free(sign);
     return rc;
@@ -574,6 +576,11 @@ int scripted_secrets(struct scripted *p, struct fault *why)
     return 0;
 }
 
+void scripted_token(struct scripted *p, struct slice token)
+{
+    value_set(&p->secret, "token", value_string(token));
+}
+
 int scripted_key(
     const struct scripted *p, struct slice name, const struct sign_key **key, struct fault *why)
 {
@@ -596,20 +603,12 @@ int scripted_key(
 
 void scripted_mask(const struct scripted *p, struct buf *text)
 {
-    struct slice key, secret;
+    struct slice key;
     struct value v;
     int at = 0;
-    char *found;
 
     while (value_next(p->secret, &at, &key, &v)) {
-        secret = value_text(v);
-        while (secret.n >= MASKED_BYTES_MIN && text->len > 0 &&
-               (found = memmem(text->data, text->len, secret.p, secret.n))) {
-            memmove(
-                found + 3, found + secret.n, (size_t)(text->data + text->len - found) - secret.n);
-            memcpy(found, "***", 3);
-            text->len -= secret.n - 3;
-        }
+        secret_mask(text, value_text(v));
         value_free(v);
     }
 }

@@ -56,6 +56,9 @@ void scripted_free(struct scripted *p);
 /* Reads all secrets, again when called again; those of an inherited descriptor stay as they are. */
 int scripted_secrets(struct scripted *p, struct fault *why);
 
+/* The access token, as the secret "token". */
+void scripted_token(struct scripted *p, struct slice token);
+
 /* The key of this name, NULL while the secrets are not read.  -1 and *why: the profile has none. */
 int scripted_key(
     const struct scripted *p, struct slice name, const struct sign_key **key, struct fault *why);

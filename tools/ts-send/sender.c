@@ -61,7 +61,7 @@ static int sender_open(struct sender *s, const struct sender_config *config, str
     s->headers = headers_read(&config->headers, NULL, why);
     if (!s->headers)
         return -1;
-    if (upload_open(s, why) < 0)
+    if (upload_open(s, why) < 0 || token_open(s, why) < 0)
         return -1;
     if (config->dry)
         return 0;
@@ -76,9 +76,11 @@ static int sender_open(struct sender *s, const struct sender_config *config, str
 
 static void sender_close(struct sender *s)
 {
+    token_await(s);
     transfer_close(s->transfer);
     talk_close(s);
     upload_close(s);
+    token_close(s);
     headers_drop(s->headers);
     for (unsigned i = 0; i < s->config->transfer.connections; i++) {
         buf_free(&s->batches[i].body);
@@ -108,7 +110,7 @@ static unsigned busy(const struct sender *s)
 static bool finished(const struct sender *s)
 {
     if (s->ending || s->gave_up)
-        return busy(s) == 0 && !(s->talk.next && s->talk.state == SESSION_THERE);
+        return busy(s) == 0 && !talk_waits(s);
     if (queue_count(s->queue) > 0)
         return false;
     /* So many people are blocked for good that no event can come in any more. */

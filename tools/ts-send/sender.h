@@ -33,7 +33,8 @@ struct sender_config {
     enum id_form id;
     bool gzip, verbose;
     struct snapshot_config snapshots;
-    bool dry; /* print the requests, send nothing */
+    const char *oauth_file; /* of --oauth, or NULL */
+    bool dry;               /* print the requests, send nothing */
 };
 
 /* Runs to the end of the input or to an orderly end: the exit status, or -1 and *why. */

@@ -69,6 +69,8 @@ static void advise_secret(const struct sender *s, int status, struct buf *out)
 
     if (status == 407 || status == 511)
         buf_printf(out, ": ask who runs the network");
+    else if (s->config->oauth_file)
+        buf_printf(out, ": what is in %s must be renewed; then send SIGHUP", s->config->oauth_file);
     else if (s->talk.p)
         buf_printf(out, ": renew what --secret or --token-file names and send SIGHUP");
     else if (h->token_file)
@@ -200,7 +202,7 @@ static char *reason_of(
         for (size_t i = 0; i < words.len; i++)
             if ((unsigned char)words.data[i] < ' ')
                 words.data[i] = ' ';
-        headers_mask(s->headers, &words);
+        headers_mask(s->headers, &words); /* before a person's number breaks up a secret */
         answer_mask_person(s, it, &words);
         if (text.len > 0)
             buf_lit(&text, ": ");

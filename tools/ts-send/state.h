@@ -10,6 +10,7 @@
 #include "destination.h"
 #include "judge.h"
 #include "line.h"
+#include "oauth.h"
 #include "pace.h"
 #include "queue.h"
 #include "receipt.h"
@@ -42,6 +43,8 @@ struct batch {
     unsigned steps;   /* requests so far */
     bool wrote;       /* one of those before may have left something at the receiver */
     uint64_t session; /* the number of the session that the request used */
+
+    uint64_t token; /* likewise of the token */
 };
 
 enum session_state { SESSION_NONE, SESSION_ASKED, SESSION_THERE };
@@ -58,6 +61,19 @@ struct talk {
     struct batch *next, **end; /* conversations to go on with */
     struct verdict *verdicts;  /* config->batch of them */
     unsigned said;             /* bits: functions whose error was told */
+};
+
+/* The access token of --oauth, for all requests. */
+enum token_state { TOKEN_NONE, TOKEN_ASKED, TOKEN_THERE };
+
+struct token {
+    struct oauth *oauth; /* NULL: none, and nothing else here counts */
+    enum token_state state;
+    uint64_t number; /* of the token */
+    bool asked;      /* … which we got from the token service, not from the file */
+    bool proven;     /* … and the receiver has taken it once */
+    int64_t busy_ms; /* since when another process has been at it; 0: it is not */
+    int64_t next_ms; /* no look at the file, and no request for one, before */
 };
 
 /* A refused event whose receipt waits for a sign that the receiver takes events at all. */
@@ -104,6 +120,7 @@ struct sender {
     struct slice *slices;               /* config->batch of them */
     struct request_packer *packer;
     struct talk talk;
+    struct token token;
     struct upload *upload; /* NULL: snapshots travel as they are */
     bool bounded_said;     /* that a limit is not obeyed for as long as it says */
     bool limit_said;       /* that the limit is used up */
@@ -205,6 +222,7 @@ void talk_give_back(struct sender *s);
 
 /* A conversation to go on with, or NULL. */
 struct batch *talk_next(struct sender *s);
+bool talk_waits(const struct sender *s); /* there is one */
 void talk_finish(struct sender *s, struct batch *b, const struct exchange *done);
 void talk_session_back(struct sender *s, const struct exchange *done);
 
@@ -213,6 +231,40 @@ void talk_forget(struct batch *b);
 
 /* Ends the session: the secrets were renewed. */
 void talk_log_out(struct sender *s);
+
+/* ---- token.c: the access token of --oauth ---- */
+
+int token_open(struct sender *s, struct fault *why);
+void token_close(struct sender *s);
+
+/* Whether there is one, or none is needed; it is asked for where one is.  -1 and *why. */
+int token_ready(struct sender *s, struct fault *why);
+
+static inline bool token_there(const struct sender *s)
+{
+    return !s->token.oauth || s->token.state == TOKEN_THERE;
+}
+
+void token_back(struct sender *s, const struct exchange *done);
+
+/* When token_ready may be asked again; 0: there is one; INT64_MAX: it is on its way. */
+int64_t token_next_ms(const struct sender *s);
+
+/* The receiver took the token of this number; or did not: true when another one may help. */
+void token_proves(struct sender *s, uint64_t number);
+bool token_lost(struct sender *s, uint64_t number);
+
+/* The same, of a request with events: these then wait for the token, and no try is counted. */
+bool token_again(struct sender *s, struct batch *b, const struct exchange *done);
+
+/* The file is read again before the next request. */
+void token_renew(struct sender *s);
+
+/* Puts the token into new header fields, where it belongs there. */
+void token_install(struct sender *s);
+
+/* A new token may be in a reply that is under way: waits for it. */
+void token_await(struct sender *s);
 
 /* ---- answer.c ---- */
 

@@ -479,6 +479,7 @@ int talk_go(struct sender *s, struct batch *b, struct fault *why)
     r.once = !b->ask.safe;
     r.tag = b;
     b->session = s->talk.number;
+    b->token = s->token.number;
     batch_counts(s, b);
     /* Whole events as values are several times their text: many are better made again. */
     if (!s->talk.p->filter && batch_count(b) > EVENTS_KEPT)
@@ -486,12 +487,17 @@ int talk_go(struct sender *s, struct batch *b, struct fault *why)
     return transfer_start(s->transfer, &r, why);
 }
 
+bool talk_waits(const struct sender *s)
+{
+    return s->talk.next && s->talk.state == SESSION_THERE && token_there(s);
+}
+
 struct batch *talk_next(struct sender *s)
 {
     struct talk *t = &s->talk;
     struct batch *b = t->next;
 
-    if (!b || t->state != SESSION_THERE)
+    if (!talk_waits(s))
         return NULL;
     t->next = b->next;
     if (!t->next)
@@ -589,6 +595,14 @@ static bool all_trouble(const struct verdict *v, unsigned n)
     return true;
 }
 
+/* Some receivers say so with another status than 401. */
+static bool token_refused(const struct reply *r, const struct judgement *j)
+{
+    bool auth = j->one.act == ACT_SESSION || (j->one.act == ACT_STOP && j->one.cause == CAUSE_AUTH);
+
+    return !j->each && auth && r->status != 403 && r->status != 407 && r->status != 511;
+}
+
 void talk_finish(struct sender *s, struct batch *b, const struct exchange *done)
 {
     const struct reply *r = done->reply;
@@ -598,6 +612,12 @@ void talk_finish(struct sender *s, struct batch *b, const struct exchange *done)
     if (!b->talking)
         build_events(s, b);
     ask_verdict(s, b, r, &j);
+    if (token_refused(r, &j) && token_again(s, b, done)) {
+        judgement_free(&j);
+        return;
+    }
+    if (j.each || (j.one.act != ACT_STOP && j.one.act != ACT_RETRY && j.one.act != ACT_SESSION))
+        token_proves(s, b->token);
     then = !j.each && j.one.act == ACT_THEN;
     if (r->net == NET_OK && (j.each || j.one.act != ACT_SESSION))
         s->talk.proven |= b->session == s->talk.number;

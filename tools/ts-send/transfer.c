@@ -314,7 +314,7 @@ static int call_open(struct call *c, struct transfer *t, bool upload, struct fau
     memcpy(c->key_text, KEY_FIELD, KEY_FIELD_BYTES);
     c->key.data = c->key_text;
     rc = set_safety(c->easy, &t->config);
-    if (rc == CURLE_OK && url_is_https(url))
+    if (rc == CURLE_OK && (url_is_https(url) || (t->config.tls && !upload)))
         rc = set_tls(c->easy, &t->config, !upload || t->config.upload_ours);
     if (rc == CURLE_OK)
         rc = set_call(c, t, url);
@@ -355,7 +355,8 @@ struct transfer *transfer_open(const struct transfer_config *config, struct faul
 
     *t = (struct transfer){.config = *config, .timer_ms = -1};
     /* TLS is set up only where it is used: it costs more than the rest of the start. */
-    tls = url_is_https(config->url) || (config->upload_url && url_is_https(config->upload_url));
+    tls = config->tls || url_is_https(config->url) ||
+          (config->upload_url && url_is_https(config->upload_url));
     curl_global_init(tls ? CURL_GLOBAL_SSL : CURL_GLOBAL_NOTHING);
     t->calls = config->connections;
     if (config->upload_url)
@@ -472,6 +473,7 @@ static void set_fields(struct call *c, struct field_list *f)
 /* A request with a URL, a method and fields of its own. */
 static void set_own(struct call *c, struct field_list *f, const struct request *r)
 {
+    struct curl_slist *common = r->foreign ? &f->node[headers_count(f->headers)] : f->node;
     unsigned n = 0;
 
     for (; n < r->fields && n < TRANSFER_FIELDS_MAX; n++)
@@ -479,8 +481,8 @@ static void set_own(struct call *c, struct field_list *f, const struct request *
     if (r->key)
         c->own[n++] = (struct curl_slist){c->key_text, NULL};
     if (n > 0)
-        c->own[n - 1].next = f->node;
-    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : f->node);
+        c->own[n - 1].next = common;
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : common);
     /* libcurl copies what it is told: that is spared where it knows it. */
     if (!c->url || strcmp(c->url, r->url) != 0) {
         free(c->url);
@@ -491,6 +493,18 @@ static void set_own(struct call *c, struct field_list *f, const struct request *
     if (c->method != r->method)
         curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, r->method);
     c->method = r->method;
+}
+
+/* After a request of its own kind, one that is as all are. */
+static void set_usual(struct call *c, const struct transfer *t)
+{
+    free(c->url);
+    c->url = NULL;
+    c->method = NULL;
+    curl_easy_setopt(c->easy, CURLOPT_URL, t->config.url);
+    curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, NULL);
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, &c->key);
 }
 
 /* A request that is none: see transfer.h. */
@@ -545,6 +559,9 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
     if (r->url)
         set_own(c, t->fields, r);
+    else if (c->url)
+        set_usual(c, t);
+    c->reply.keep = t->config.whole_replies || r->foreign;
     set_connect_only(c, r);
     return call_start(c, r, why);
 }
@@ -670,17 +687,17 @@ bool transfer_next(struct transfer *t, struct exchange *done)
     return true;
 }
 
-int transfer_wait(struct transfer *t, struct exchange *done, struct fault *why)
+int transfer_wait(struct transfer *t, bool to_its_end, struct exchange *done, struct fault *why)
 {
     while (!transfer_next(t, done)) {
         struct pollfd news = {.fd = t->epoll, .events = POLLIN};
         int64_t now_ms = monotonic_ms();
         int rc = transfer_run(t, now_ms, why);
 
-        if (stop_requested())
+        if (stop_requested() && !to_its_end)
             return 0;
         if (rc == 0)
-            rc = stop_wait(&news, 1, transfer_timeout_ms(t, now_ms), false);
+            rc = stop_wait(&news, 1, transfer_timeout_ms(t, now_ms), to_its_end);
         if (rc < 0)
             return -1;
     }
@@ -691,7 +708,7 @@ int transfer_call(
     struct transfer *t, const struct request *r, struct reply *reply, struct fault *why)
 {
     struct exchange done;
-    int rc = transfer_start(t, r, why) < 0 ? -1 : transfer_wait(t, &done, why);
+    int rc = transfer_start(t, r, why) < 0 ? -1 : transfer_wait(t, false, &done, why);
 
     if (rc > 0)
         reply_copy(reply, done.reply);

@@ -17,6 +17,7 @@ struct transfer_config {
     const char *cacert, *cert, *key; /* files; NULL: the system's trust, no client certificate */
     const char *proxy;               /* URL, or NULL */
     bool insecure, http2;
+    bool tls; /* any of the requests may go to https */
     int64_t connect_timeout_ms, timeout_ms;
     bool whole_replies; /* keep all of their header lines and bodies */
     bool observed;      /* keep what transfer_peer tells */
@@ -53,7 +54,9 @@ struct request {
     const char *const *field;
     unsigned fields;
     bool no_body;
-    bool once; /* a second one would do harm: never repeated over a new connection */
+    bool once;    /* a second one would do harm: never repeated over a new connection */
+    bool foreign; /* to another place, at most: without the fields of all requests; its reply is
+                     kept */
 
     /* Nothing is sent: a new connection, with TLS where the URL says so, is all.  `unchecked`: and
        whatever certificate comes will do, to see what is wrong with it. */
@@ -133,8 +136,9 @@ int transfer_timeout_ms(const struct transfer *t, int64_t now_ms);
 int transfer_run(struct transfer *t, int64_t now_ms, struct fault *why);
 bool transfer_next(struct transfer *t, struct exchange *done);
 
-/* Waits for the next that comes back: 1; 0: an end was requested; -1 and *why. */
-int transfer_wait(struct transfer *t, struct exchange *done, struct fault *why);
+/* Waits for the next that comes back: 1; 0: an end was requested, and to_its_end is false; -1 and
+ *why. */
+int transfer_wait(struct transfer *t, bool to_its_end, struct exchange *done, struct fault *why);
 
 /* A request and its reply, a copy of it: 1; 0: an end was requested; -1 and *why. */
 int transfer_call(

@@ -34,6 +34,7 @@ struct flight {
     char type[BOUNDARY_BYTES + 48], key[SNAPSHOT_SHA256_BYTES + 24];
     const char *field[2];
     bool probe, broken;
+    uint64_t token; /* its number */
 };
 
 struct upload {
@@ -328,6 +329,7 @@ static int take_off(struct sender *s, struct flight *f, struct fault *why)
     f->field[1] = f->key;
     r.read_bytes = f->head.len + f->picture.bytes + f->tail.len;
     f->broken = false;
+    f->token = s->token.number;
     f->probe = u->destination.state == DESTINATION_STOPPED;
     if (f->probe)
         destination_probe(&u->destination);
@@ -401,6 +403,12 @@ int upload_start(struct sender *s, struct fault *why)
             break;
         if (u->destination.cause == CAUSE_AUTH && s->config->snapshots.ours)
             batch_renew_secrets(s);
+        if (s->config->snapshots.ours) {
+            int ready = token_ready(s, why);
+
+            if (ready <= 0)
+                return ready;
+        }
         if (go(s, n, why) < 0)
             return -1;
     }
@@ -422,6 +430,10 @@ int64_t upload_next_ms(const struct sender *s)
         at = at > s->destination.next_ms ? at : s->destination.next_ms;
     }
     at = at > u->destination.next_ms ? at : u->destination.next_ms;
+    if (s->config->snapshots.ours && token_next_ms(s) > at)
+        at = token_next_ms(s);
+    if (at == INT64_MAX)
+        return at;
     if (at <= s->now_ms && !worth_it(s))
         return INT64_MAX;
     if (next_wait(u, at, &wake_ms) == NONE)
@@ -506,6 +518,26 @@ static void trouble(struct sender *s, struct flight *f, const struct reply *r, s
     }
 }
 
+/* With another token at once, where the one that it had has ended. */
+static bool again(struct sender *s, struct flight *f, const struct reply *r)
+{
+    struct upload *u = s->upload;
+    struct wait *w = &u->wait[f->wait];
+
+    if (r->status != 401 || !s->config->snapshots.ours || w->failures >= OWN_FAILURES ||
+        !token_lost(s, f->token))
+        return false;
+    w->failures++;
+    w->flying = false;
+    if (f->probe)
+        destination_again(&u->destination, s->now_ms);
+    if (w->item)
+        list_add(u, f->wait);
+    else
+        wait_free(u, f->wait);
+    return true;
+}
+
 void upload_turn(struct sender *s)
 {
     if (s->upload)
@@ -519,7 +551,11 @@ void upload_finish(struct sender *s, const struct exchange *done)
     struct verdict v = verdict_of(done->reply->net, done->reply->status);
 
     u->flying--;
-    if (v.act == ACT_DELIVERED || v.act == ACT_DUPLICATE) {
+    if (again(s, f, done->reply)) {
+        ; /* that is all */
+    } else if (v.act == ACT_DELIVERED || v.act == ACT_DUPLICATE) {
+        if (s->config->snapshots.ours)
+            token_proves(s, f->token);
         taken(s, f, done->reply);
     } else if (v.act == ACT_REFUSED) {
         refused(s, f, done->reply);

@@ -9,6 +9,7 @@
 #include "dialog.h"
 #include "line.h"
 #include "msg.h"
+#include "oauth_wait.h"
 #include "url.h"
 
 /* ---- marks ---- */
@@ -138,6 +139,7 @@ struct telling {
     const struct sender_config *config;
     struct transfer *transfer;
     struct headers *headers;
+    struct oauth *oauth; /* or NULL */
     struct dialog d;
     char url[URL_BYTES_MAX + 8];
 };
@@ -177,18 +179,43 @@ static int judge(const struct telling *t, bool login, struct fault *why)
         status, reply_status_name(status));
 }
 
+/* The token, and the fields of all requests. */
+static int get_token(struct telling *t, struct fault *why)
+{
+    struct verdict v;
+
+    if (t->oauth && oauth_wait(t->oauth, t->transfer, &v) == OAUTH_NONE)
+        return fault_set(why, v.cause <= CAUSE_OUTAGE ? EX_UNAVAILABLE : EX_CONFIG, "%s: %s",
+            t->config->oauth_file, v.reason);
+    if (t->oauth)
+        oauth_install(t->oauth, t->config, t->transfer, &t->headers);
+    return 0;
+}
+
+/* Whether the session has ended, or the token of the file, which says so itself when it does. */
+static bool must_log_in(struct telling *t)
+{
+    const struct verdict *v = &t->d.said.one;
+
+    if (t->oauth && t->d.reply.status == 401)
+        oauth_refused(t->oauth);
+    return v->act == ACT_SESSION || (t->oauth && t->d.reply.status == 401);
+}
+
 /* A session that has ended is opened again, once. */
 static int tell(struct telling *t, struct fault *why)
 {
     int rc = 0;
 
     for (int tries = 0; tries < 2; tries++) {
+        if (get_token(t, why) < 0)
+            return -1;
         rc = dialog_login(&t->d, why);
         if (rc == DIALOG_REFUSED)
             return judge(t, true, why);
         if (rc == DIALOG_JUDGED)
             rc = dialog_go(&t->d, SCRIPT_WATERMARK, why);
-        if (rc != DIALOG_JUDGED || t->d.said.one.act != ACT_SESSION)
+        if (rc != DIALOG_JUDGED || !must_log_in(t))
             break;
     }
     if (rc == DIALOG_JUDGED)
@@ -211,6 +238,10 @@ static int open_and_tell(struct telling *t, struct fault *why)
     if (!t->transfer)
         return -1;
     transfer_headers(t->transfer, t->headers);
+    if (t->config->oauth_file)
+        t->oauth = oauth_open(t->config->oauth_file, t->config->transfer.url, why);
+    if (t->config->oauth_file && !t->oauth)
+        return -1;
     t->d.common = t->headers;
     return tell(t, why);
 }
@@ -241,6 +272,7 @@ int watermark_run(const struct sender_config *config, struct fault *why)
     dialog_free(&t.d);
     transfer_close(t.transfer);
     headers_drop(t.headers);
+    oauth_free(t.oauth);
     value_free(devices);
     return rc;
 }

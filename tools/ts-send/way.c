@@ -272,7 +272,7 @@ static int connect_once(struct transfer *t, bool unchecked, struct peer *p, stru
 
     if (transfer_start(t, &r, why) < 0)
         return -1;
-    rc = transfer_wait(t, &done, why);
+    rc = transfer_wait(t, false, &done, why);
     if (rc > 0)
         transfer_peer(&done, p);
     return rc;

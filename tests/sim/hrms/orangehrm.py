@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """OrangeHRM 5 as a receiver: attendance records of employees in whole minutes, and OAuth2 whose refresh
-token is good for one use: who does not keep the new one is locked out.
+token is good for one use: who does not keep the new one is locked out, and a spent one that comes again
+revokes all that came of it.
 
     POST /oauth2/token                                      refresh_token → new access and refresh token
     GET  /api/v2/attendance/records/latest[?empNumber=N]    404 when there is none
@@ -41,6 +42,8 @@ class OrangeHrm(Receiver):
         self.refresh = "refresh-0"
         self.access = "access-0"
         self.access_uses = None        # requests until the access token has expired
+        self.spent = []
+        self.uses_each = 100           # of the access tokens that are given out
         self.rotations = 0
         self.wrong_s = 0               # stores a time that is so much off
 
@@ -49,12 +52,15 @@ class OrangeHrm(Receiver):
 
     def token(self, request):
         fields = request.fields()
+        if fields.get("refresh_token") in self.spent:
+            self.access = self.refresh = None
         if fields.get("grant_type") != "refresh_token" or fields.get("refresh_token") != self.refresh \
                 or fields.get("client_id") != self.client:
             return Reply(400, {"error": "invalid_grant", "error_description": "The refresh token is invalid."})
         self.rotations += 1
+        self.spent.append(self.refresh)
         self.access, self.refresh = secrets.token_hex(8), secrets.token_hex(8)
-        self.access_uses = 100
+        self.access_uses = self.uses_each
         return Reply(200, {"token_type": "Bearer", "expires_in": 1800, "access_token": self.access,
                            "refresh_token": self.refresh})
 

@@ -5,7 +5,7 @@
 def about: {
     title: "Deputy, timesheets (the server's own time)",
     url: "https://developer.deputy.com/deputy-docs/reference/startanemployeestimesheetclockon",
-    notes: "URL: https://INSTALL.GEO.deputy.com. Deputy stamps its own now: events older than -o late seconds are rejected, never sent late. To end a timesheet its Id is looked up first (resource/Timesheet/QUERY), which needs a token that may read them."
+    notes: "URL: https://INSTALL.GEO.deputy.com. Deputy stamps its own now: events older than -o late seconds are rejected, never sent late. To end a timesheet its Id is looked up first (resource/Timesheet/QUERY), which needs a token that may read them. A token that ends: --oauth FILE with token_url /oauth/access_token, client_id, client_secret, refresh_token, scope longlife_refresh_token and parameters {redirect_uri}."
 };
 
 def defaults: {
@@ -14,7 +14,7 @@ def defaults: {
         unit: {required: true, help: "intOpunitId: where the persons work"},
         late: {default: "120", help: "how many seconds old an event may be, 900 at most"}
     },
-    secrets: {token: {required: true, help: "access token"}}
+    secrets: {token: {required: true, help: "access token, or --oauth"}}
 };
 
 def needs_number: if person | test("^[0-9]{1,15}$") then null

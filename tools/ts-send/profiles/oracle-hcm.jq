@@ -18,7 +18,7 @@ def defaults: {
         reporter: {default: "PERSON", help: "reporterIdType: PERSON, BADGE"},
         zone: {help: "zone of the site, Area/City (the device's own wall clock)"}
     },
-    secrets: {token: {help: "bearer token"}, user: {help: "name, for basic"}, password: {help: "its password"}}
+    secrets: {token: {help: "bearer token, or --oauth"}, user: {help: "name, for basic"}, password: {help: "its password"}}
 };
 
 def authorization:

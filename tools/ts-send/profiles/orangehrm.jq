@@ -7,7 +7,7 @@
 def about: {
     title: "OrangeHRM 5: attendance records of employees",
     url: "https://github.com/orangehrm/orangehrm",
-    notes: "URL up to /web/index.php; OAuth2 with a refresh token of an admin or supervisor; whole minutes"
+    notes: "URL up to /web/index.php; whole minutes; --oauth FILE with token_url /oauth2/token, client_id and a refresh_token of an admin or supervisor"
 };
 
 def defaults: {
@@ -19,7 +19,7 @@ def defaults: {
         open: {default: "hold", help: "an IN while a record is open: hold or reject"},
         no_open: {default: "reject", help: "an OUT without an open record: reject or hold"}
     },
-    secrets: {token: {required: true, help: "access token; with OAuth2 it is fetched and renewed"}}
+    secrets: {token: {required: true, help: "access token; --oauth gets and renews it"}}
 };
 
 def oh_id: if type == "number" then . elif type == "string" and test("^[0-9]{1,10}$") then tonumber else null end;

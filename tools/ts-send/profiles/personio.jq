@@ -17,7 +17,7 @@ def defaults: {
         zone: {help: "zone of the site, Area/City (the device's own wall clock)"}
     },
     secrets: {
-        token: {help: "bearer token"},
+        token: {help: "bearer token, or --oauth"},
         client_secret: {help: "to log in"}
     }
 };

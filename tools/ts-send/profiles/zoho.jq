@@ -5,7 +5,7 @@
 def about: {
     title: "Zoho People, attendance bulk import",
     url: "https://www.zoho.com/people/api/attendance-bulkimport.html",
-    notes: "URL: https://people.zoho.com, or that of your region. The token lasts an hour: use the OAuth2 options. Times are the wall clock of the site. The form of the summary is not published: a 2xx with JSON and no error in it counts as delivered; an array with an error is halved until the refused one stands alone. An error that names the employee holds the event."
+    notes: "URL: https://people.zoho.com, or that of your region. The token lasts an hour: --oauth FILE gets it, with token_url https://accounts.zoho.com/oauth/v2/token (or of your region), client_id, client_secret and refresh_token. Times are the wall clock of the site. The form of the summary is not published: a 2xx with JSON and no error in it counts as delivered; an array with an error is halved until the refused one stands alone. An error that names the employee holds the event."
 };
 
 def defaults: {
@@ -16,7 +16,7 @@ def defaults: {
         location: {help: "location of every entry"},
         building: {help: "building of every entry"}
     },
-    secrets: {token: {required: true, help: "OAuth2 access token"}}
+    secrets: {token: {required: true, help: "access token; --oauth gets and renews it"}}
 };
 
 def request:
