@@ -285,7 +285,7 @@ rm -f "$index"
 control '{"status":401}'
 { event t3 p1 "$one"; event t4 p2 null; } | send --snapshots upload --give-up-after 300ms "$at/e"
 is "$status $(outcomes)" "78 t3 deferred t4 delivered " "refused credentials cost no picture: status 78"
-like "$(cat "$T/err")" 'takes no snapshots: the credentials are refused \(401' "and are said"
+like "$(cat "$T/err")" 'takes no snapshots: the credentials are refused \(401 Unauthorized\); 1 event waits' "and are said"
 control '{"status":404}'
 event t5 p1 "$one" | send --snapshots upload --give-up-after 300ms "$at/e"
 is "$status $(outcomes)" "78 t5 deferred " "neither does a wrong path"

@@ -217,6 +217,8 @@ int64_t answer_retry_ms(const struct sender *s, const struct item *it)
 
     if (at < wakes)
         at = wakes;
+    if (it && it->picture && at < upload_retry_ms(s))
+        at = upload_retry_ms(s);
     if (pace_limited(&s->pace, s->now_ms) && at < pace_next_ms(&s->pace, s->now_ms))
         at = pace_next_ms(&s->pace, s->now_ms);
     return at < s->destination.next_ms ? s->destination.next_ms : at;

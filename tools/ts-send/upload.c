@@ -266,6 +266,7 @@ static void say(const struct sender *s, const struct reply *r, const char *what)
 static void report(const struct sender *s, enum change change, const struct reply *r)
 {
     const struct upload *u = s->upload;
+    size_t n = u->count + u->flying + 1; /* with the one that it is about */
     char name[96];
 
     if (r->net == NET_OK)
@@ -281,8 +282,7 @@ static void report(const struct sender *s, enum change change, const struct repl
     else if (change == CHANGE_STOPPED)
         msg_warn("%s: takes no snapshots: %s (%s); %zu event%s for them, one is tried from time to "
                  "time",
-            u->url, verdict_words(u->destination.cause), name, u->count,
-            u->count == 1 ? " waits" : "s wait");
+            u->url, verdict_words(u->destination.cause), name, n, n == 1 ? " waits" : "s wait");
 }
 
 /* ---- going ---- */
@@ -574,8 +574,15 @@ void upload_finish(struct sender *s, const struct exchange *done)
 
 void upload_reload(struct sender *s)
 {
-    if (s->upload && s->upload->destination.cause == CAUSE_AUTH)
-        s->upload->destination.next_ms = s->now_ms;
+    struct upload *u = s->upload;
+
+    if (u && u->destination.state == DESTINATION_STOPPED && u->destination.cause != CAUSE_BUSY)
+        u->destination.next_ms = s->now_ms;
+}
+
+int64_t upload_retry_ms(const struct sender *s)
+{
+    return s->upload ? s->upload->destination.next_ms : 0;
 }
 
 enum cause upload_cause(const struct sender *s)

@@ -39,8 +39,11 @@ void upload_turn(struct sender *s);
 /* When the next may start; INT64_MAX: when something else has happened. */
 int64_t upload_next_ms(const struct sender *s);
 
-/* Whoever mended a refused credential wants to see it. */
+/* Whoever mended what was wrong wants to see it. */
 void upload_reload(struct sender *s);
+
+/* Not before this is an event that waits for its picture worth bringing again. */
+int64_t upload_retry_ms(const struct sender *s);
 
 /* Why an event waits for its picture, in plain words. */
 const char *upload_why(const struct sender *s);
