@@ -35,8 +35,6 @@ def moment: if type != "string" then null else
       end end;
 def offset_s: capture("^(?<s>[+-])(?<h>[0-9]{2}):(?<m>[0-9]{2})$") | ((.h | tonumber) * 3600 + (.m | tonumber) * 60) * (if .s == "-" then -1 else 1 end);
 
-def needs_number: if person | test("^[0-9]{1,15}$") then null
-    else held("the number of the person is none of Bitrix24: give it in the roster") end;
 def needs_today($now): if .site[0:10] == ($now + (.site_offset | offset_s) | floor | todate | .[0:10]) then null
     else rejected("Bitrix24 takes only events of the current day") end;
 
@@ -44,7 +42,7 @@ def number($text): if $text == null then null else $text | tonumber end;
 
 def request:
     .now as $now
-    | unfit(needs_passage // needs_time // needs_offset // needs_person // needs_number // needs_direction // needs_today($now))
+    | unfit(needs_passage // needs_time // needs_offset // needs_person // needs_number("Bitrix24") // needs_direction // needs_today($now))
     // (.option as $o | .events[0] as $e | ($e | person | tonumber) as $user
     | if .memo == null and $e.ambiguous then
         {method: "POST", path: method("timeman.status"), json: {USER_ID: $user}, safe: true}

@@ -48,7 +48,6 @@ def binary($o): .events[0] | attributes($o) as $a | {
 };
 def media($type): {headers: {"content-type": "application/\($type)+json; charset=utf-8"}};
 
-def needs_id: if .key then null else rejected("no event_id") end;
 
 def request:
     .option as $o | bearer as $bearer

@@ -17,8 +17,6 @@ def defaults: {
     secrets: {token: {required: true, help: "access token, or --oauth"}}
 };
 
-def needs_number: if person | test("^[0-9]{1,15}$") then null
-    else held("the number of the person is none of Deputy: give it in the roster") end;
 def needs_fresh($now; $late): if $now - .unix <= $late then null
     else rejected("too late: Deputy would write the time of its own clock") end;
 
@@ -30,7 +28,7 @@ def look($who): {
 
 def request:
     .now as $now | (.option.late | tonumber) as $late
-    | unfit(needs_passage // needs_time // needs_person // needs_number // needs_direction // needs_fresh($now; $late))
+    | unfit(needs_passage // needs_time // needs_person // needs_number("Deputy") // needs_direction // needs_fresh($now; $late))
     // (.events[0] as $e | ($e | person | tonumber) as $who
     | if .memo.close? then
         {method: "POST", path: "/api/v1/supervise/timesheet/end", headers: bearer, json: {intTimesheetId: .memo.close}}

@@ -34,14 +34,6 @@ def fh_headers: {
     "Accept-Language": "en"
 };
 
-def fh_person: (.option.person // "auto") as $which | .events[0]
-    | if $which == "auto" then .employee_id // .person_id // .card_no else .[$which] end
-    | if . == null then null else tostring end;
-
-def fh_direction: .direction // (.punch // "" |
-    if test("^(check|overtime)_in$|^break_in$") then "in"
-    elif test("_out$") then "out" else null end);
-
 # The position of this device, else the one of all gates.
 def fh_position: .option as $o | (.events[0].device_id // "") as $device
     | ([($o.positions // "") | split(",")[] | (rindex("=") // -1) as $i | select($i > 0)
@@ -63,10 +55,10 @@ def fh_create:
             + ".hr.doctype.employee_checkin.employee_checkin.add_log_based_on_employee_field"),
         headers: fh_headers,
         json: ({
-            employee_field_value: fh_person,
+            employee_field_value: chosen_person,
             timestamp: $e.site,
             device_id: $e.device_id,
-            log_type: ($e | fh_direction | if . == null then null else ascii_upcase end),
+            log_type: ($e | way | if . == null then null else ascii_upcase end),
             skip_auto_attendance: (if (.option.skip_auto_attendance // "0") == "1" then 1 else 0 end),
             employee_fieldname: (.option.field // "attendance_device_id")
         } + fh_position | with_entries(select(.value != null)))
@@ -101,20 +93,18 @@ def request:
     elif fh_step == "zone" then
         {method: "GET", path: "/api/method/frappe.client.get_time_zone", headers: fh_headers, idempotency: false}
     elif fh_step == "employee" then
-        (.option.field // "attendance_device_id") as $field | fh_person as $who
+        (.option.field // "attendance_device_id") as $field | chosen_person as $who
         | fh_filters("Employee"; ["name", "status"]; [[$field, "=", $who]])
     elif fh_step == "row" then
         .memo.employee as $employee | .events[0].site as $site
         | fh_filters("Employee Checkin"; ["name", "log_type"]; [["employee", "=", $employee], ["time", "=", $site]])
     elif fh_step == "undo" then
         {method: "DELETE", path: "/api/resource/Employee%20Checkin/\(.memo.name | @uri)", headers: fh_headers, idempotency: false}
-    elif (.events[0].kind // "granted") != "granted" then
-        {outcome: "skipped", reason: "not a passage"}
-    elif .events[0].site == null then
-        rejected("the event has no usable time")
-    elif fh_person == null then
-        held("the event names no person")
-    else fh_create end;
+    else chosen_person as $who
+        | (.events[0] | needs_passage // needs_time
+            // if $who == null then held("the event names no person") else null end)
+        // fh_create
+    end;
 
 # The text of an error without markup; only looked at, never repeated.
 def fh_text: [.body | objects | .exception, ._server_messages] | map(select(type == "string")) | join(" ");
@@ -182,7 +172,7 @@ def fh_employee:
 
 def fh_row:
     if .status != 200 or ([fh_rows] == []) then fh_unknown
-    else (.events[0] | fh_direction | if . == null then "" else ascii_upcase end) as $log
+    else (.events[0] | way | if . == null then "" else ascii_upcase end) as $log
         | if any(fh_rows[]; (.log_type // "") == $log) then "duplicate" else fh_unknown end
     end;
 

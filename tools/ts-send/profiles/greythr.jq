@@ -23,7 +23,6 @@ def defaults: {
 def cell: tostring | gsub("[,\\x00-\\x1f\\x7f]"; " ");
 def needs_code: if person | test("[,\\x00-\\x1f\\x7f]") then held("a comma in the number of the person: give another in the roster") else null end;
 
-def millis: (.time // "") | if test("\\.[0-9]") then (capture("\\.(?<f>[0-9]+)").f + "00")[0:3] else "000" end;
 def line($o): [(.site | sub(" "; "T")) + "." + millis + .site_offset, person, ($o.door // .device_id // "" | cell),
     (if .direction == "in" then "1" else "0" end)] | join(",");
 

@@ -25,12 +25,6 @@ def defaults: {
     secrets: {token: {required: true, help: "REST API token of an admin"}}
 };
 
-def ih_id: if type == "number" then . elif type == "string" and test("^[0-9]{1,10}$") then tonumber else null end;
-
-def ih_direction: .direction // (.punch // "" |
-    if test("^(check|overtime)_in$|^break_in$") then "in"
-    elif test("_out$") then "out" else null end);
-
 def ih_headers: bearer + {"Accept": "application/json"};
 
 def ih_get($path; $limit): ih_headers as $headers
@@ -38,23 +32,19 @@ def ih_get($path; $limit): ih_headers as $headers
 
 def ih_punch($way; $time): ih_headers as $headers | .option as $o | .events[0] as $e | {
     method: "POST", path: "/attendance/punch-\($way)", headers: $headers, idempotency: false,
-    json: {employee: ($e.employee_id | ih_id), "\($way)_time": $time, note: ($o.note // ""),
+    json: {employee: ($e.employee_id | id_number(10)), "\($way)_time": $time, note: ($o.note // ""),
         latitude: ($o.latitude // null), longitude: ($o.longitude // null)}
 };
 
-def ih_day_before: .[:10] + "T00:00:00Z" | fromdate - 86400 | strftime("%Y-%m-%d");
-
-def request: (.events[0].employee_id | ih_id) as $id | .events[0].site as $at
+def request: (.events[0].employee_id | id_number(10)) as $id | .events[0].site as $at
     | if .memo.step == "in" or .memo.step == "out" then ih_punch(.memo.step; $at)
-      elif .memo.step == "evening" then ih_punch("out"; ($at | ih_day_before) + " 23:59:59")
+      elif .memo.step == "evening" then ih_punch("out"; ($at | day_before) + " 23:59:59")
       elif .memo.step == "morning" then ih_punch("in"; $at[:10] + " 00:00:00")
       elif .memo.step == "all" then ih_get("/attendance"; "1")
-      elif (.events[0].kind // "granted") != "granted" then {outcome: "skipped", reason: "not a passage"}
-      elif $at == null then rejected("the event has no usable time")
-      elif .events[0].employee_id == null then held("the event names no employee")
-      elif $id == null then held("the employee is not an employee number of IceHrm")
-      elif (.events[0] | ih_direction) == null then held("the event does not say whether it is in or out")
-      else ih_get("/employee/\($id)/attendance"; "200") end;
+      else (.events[0] | needs_passage // needs_time // needs_employee
+              // if $id == null then held("the employee is not an employee number of IceHrm")
+                 else needs_way end)
+          // ih_get("/employee/\($id)/attendance"; "200") end;
 
 def ih_time: if type == "string" and test("^[1-9]") then .[:19] else null end;
 def ih_rows: (if type == "object" then .data else . end | if type == "object" then .data else . end)
@@ -64,14 +54,14 @@ def ih_no_open:
     if .option.no_open == "hold" then held("the receiver has no open record of that day that this OUT could close")
     else rejected("the receiver has no open record of that day that this OUT could close") end;
 
-def ih_midnight($rows): .events[0].site as $at | ($at | ih_day_before) as $before
+def ih_midnight($rows): .events[0].site as $at | ($at | day_before) as $before
     | if any($rows[]; .out == null and (.in // "")[:10] == $before) then
           (if .option.midnight == "split" then {then: {step: "evening"}}
            else rejected("the stay goes over midnight, and the receiver takes no such record (see -o midnight)") end)
       elif .option.midnight == "split" and any($rows[]; .out == $before + " 23:59:59") then {then: {step: "morning"}}
       else ih_no_open end;
 
-def ih_look($rows): .events[0] as $e | ($e | ih_direction) as $way | $e.site as $at
+def ih_look($rows): .events[0] as $e | ($e | way) as $way | $e.site as $at
     | if any($rows[]; .[$way] == $at) then "duplicate"
       else ([$rows[] | select(.out == null and (.in // "")[:10] == $at[:10])] | first) as $open
         | if $way == "in" then
@@ -91,7 +81,7 @@ def ih_stored($way; $time): (.body | (.data // .) | objects) as $row
       else stop("time"; "the receiver stored another time than was sent") end;
 
 def ih_done: .events[0].site as $at
-    | if .memo.step == "evening" then (ih_stored("out"; ($at | ih_day_before) + " 23:59:59") | if . == true then {then: {step: "morning"}} else . end)
+    | if .memo.step == "evening" then (ih_stored("out"; ($at | day_before) + " 23:59:59") | if . == true then {then: {step: "morning"}} else . end)
       elif .memo.step == "morning" then (ih_stored("in"; $at[:10] + " 00:00:00") | if . == true then {then: {step: "out"}} else . end)
       else (.body | (.data // .) | objects | .id) as $id
         | ih_stored(.memo.step; $at)
@@ -109,7 +99,7 @@ def ih_refused:
         elif ih_text | test("should be earlier") then rejected("OUT is not later than IN at the receiver")
         else held("the receiver refuses the punch, its text is not known here") end)}} end;
 
-def ih_again: .events[0] as $e | ($e | ih_direction) as $way | (.body | ih_rows) as $rows
+def ih_again: .events[0] as $e | ($e | way) as $way | (.body | ih_rows) as $rows
     | if .status != 200 then null
       elif $rows == null then not_understood
       elif any($rows[]; .[$way] == $e.site) then "duplicate"

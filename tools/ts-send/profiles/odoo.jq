@@ -27,16 +27,6 @@ def defaults: {
     secrets: {token: {required: true, help: "API key of the user"}}
 };
 
-def od_id: if type == "number" then . elif type == "string" and test("^[0-9]{1,15}$") then tonumber else null end;
-
-def od_person: (.option.person // "auto") as $which | .events[0]
-    | if $which == "auto" then .employee_id // .person_id // .card_no else .[$which] end
-    | if . == null then null else tostring end;
-
-def od_direction: .direction // (.punch // "" |
-    if test("^(check|overtime)_in$|^break_in$") then "in"
-    elif test("_out$") then "out" else null end);
-
 def od_rpc: .option.api == "jsonrpc";
 
 # A call of a model's method. $ids: the records, or null; $args: named arguments; in the older API the
@@ -67,9 +57,9 @@ def od_login: {
 
 def login: if od_rpc then od_login else null end;
 
-def od_employee: (.option.field // "id") as $field | od_person as $who
+def od_employee: (.option.field // "id") as $field | chosen_person as $who
     | od_call("hr.employee"; "search_read"; null;
-        {domain: [[$field, "=", (if $field == "id" then $who | od_id else $who end)]], fields: ["id"], limit: 2}; ["domain"]);
+        {domain: [[$field, "=", (if $field == "id" then $who | id_number(15) else $who end)]], fields: ["id"], limit: 2}; ["domain"]);
 
 # The open record, and those that have this very moment.
 def od_look($employee): .events[0].utc as $at
@@ -101,13 +91,14 @@ def request:
         elif .memo.step == "close" then od_write(.memo.began)
         elif .memo.step == "overlap" then od_overlap
         else od_employee end
-    elif (.events[0].kind // "granted") != "granted" then {outcome: "skipped", reason: "not a passage"}
-    elif .events[0].utc == null then rejected("the event has no usable time")
-    elif od_person == null then held("the event names no employee")
-    elif (.events[0] | od_direction) == null then held("the event does not say whether it is in or out")
-    elif (.option.field // "id") != "id" then od_employee
-    elif (od_person | od_id) == null then held("the employee is not a number of hr.employee: map it, or give -o field")
-    else od_look(od_person | od_id) end;
+    else chosen_person as $who
+        | (.events[0] | needs_passage // needs_time
+            // if $who == null then held("the event names no employee") else needs_way end)
+        // if (.option.field // "id") != "id" then od_employee
+           elif ($who | id_number(15)) == null then
+               held("the employee is not a number of hr.employee: map it, or give -o field")
+           else od_look($who | id_number(15)) end
+    end;
 
 # What came back, in one form: {value} or {error: class of the exception}. Empty: not Odoo's reply.
 def od_reply:
@@ -142,8 +133,8 @@ def od_found_employee: .value as $rows
       elif ($rows | length) > 1 then held("several employees have this number at the receiver")
       else {then: {step: "look", employee: $rows[0].id}} end;
 
-def od_found($in): $in.events[0] as $e | ($e | od_direction) as $way | $e.utc as $at | .value as $rows
-    | ($in.memo.employee // ($in | od_person | od_id)) as $employee
+def od_found($in): $in.events[0] as $e | ($e | way) as $way | $e.utc as $at | .value as $rows
+    | ($in.memo.employee // ($in | chosen_person | id_number(15))) as $employee
     | if ($rows | type) != "array" or any($rows[]; type != "object") then od_no_list
       elif $way == "in" and any($rows[]; .check_in == $at) then "duplicate"
       elif $way == "out" and any($rows[]; .check_out == $at) then "duplicate"

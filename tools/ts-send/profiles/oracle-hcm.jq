@@ -26,8 +26,6 @@ def authorization:
     elif .secret.user then {authorization: ("Basic " + ((.secret.user + ":" + (.secret.password // "")) | @base64))}
     else {} end;
 def collection: "/hcmRestApi/resources/" + (.option.version | uri) + "/timeEventRequests";
-def millis: (.time // "") | if test("\\.[0-9]") then (capture("\\.(?<f>[0-9]+)").f + "00")[0:3] else "000" end;
-def needs_id: if .key then null else rejected("no event_id") end;
 
 def look: {method: "GET", headers: authorization,
     path: (collection + "?onlyData=true&limit=1&q=requestNumber%3D%27" + .events[0].key + "%27")};

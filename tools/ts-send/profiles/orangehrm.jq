@@ -22,12 +22,6 @@ def defaults: {
     secrets: {token: {required: true, help: "access token; --oauth gets and renews it"}}
 };
 
-def oh_id: if type == "number" then . elif type == "string" and test("^[0-9]{1,10}$") then tonumber else null end;
-
-def oh_direction: .direction // (.punch // "" |
-    if test("^(check|overtime)_in$|^break_in$") then "in"
-    elif test("_out$") then "out" else null end);
-
 # "+05:30" as hours, 5.5
 def oh_hours: (if .[:1] == "-" then -1 else 1 end) * ((.[1:3] | tonumber) + (.[4:6] | tonumber) / 60);
 
@@ -37,13 +31,13 @@ def oh_get($path; $query): bearer as $auth
 def oh_self: oh_get("/api/v2/attendance/records/latest"; {});
 
 def oh_punch($method): bearer as $auth | .option as $o | .events[0] as $e | {
-    method: $method, path: "/api/v2/attendance/employees/\($e.employee_id | oh_id)/records",
+    method: $method, path: "/api/v2/attendance/employees/\($e.employee_id | id_number(10))/records",
     headers: ($auth + {"Accept": "application/json"}), idempotency: false,
     json: ({date: $e.site[:10], time: $e.site[11:16], timezoneOffset: ($e.site_offset | oh_hours), timezoneName: $o.zone}
         + (if $o.note then {note: $o.note[:250]} else {} end))
 };
 
-def request: (.events[0].employee_id | oh_id) as $id
+def request: (.events[0].employee_id | id_number(10)) as $id
     | if .memo.step == "in" then oh_punch("POST")
       elif .memo.step == "out" then oh_punch("PUT")
       elif .memo.step == "self" then oh_self
@@ -51,13 +45,11 @@ def request: (.events[0].employee_id | oh_id) as $id
           .events[0].unix as $t
           | oh_get("/api/v2/attendance/employees/\($id)/records";
                 {fromDate: ($t - 172800 | strftime("%Y-%m-%d")), toDate: ($t + 86400 | strftime("%Y-%m-%d")), limit: "50"})
-      elif (.events[0].kind // "granted") != "granted" then {outcome: "skipped", reason: "not a passage"}
-      elif .events[0].utc == null then rejected("the event has no usable time")
-      elif .events[0].employee_id == null then held("the event names no employee")
-      elif $id == null then held("the employee is not an employee number of OrangeHRM (empNumber)")
-      elif (.events[0] | oh_direction) == null then held("the event does not say whether it is in or out")
-      elif .events[0].site_offset == null then held("the event's offset from UTC is not known: give -o zone")
-      else oh_get("/api/v2/attendance/records/latest"; {empNumber: ($id | tostring)}) end;
+      else (.events[0] | needs_passage // needs_time // needs_employee
+              // if $id == null then
+                     held("the employee is not an employee number of OrangeHRM (empNumber)")
+                 else needs_way // needs_offset end)
+          // oh_get("/api/v2/attendance/records/latest"; {empNumber: ($id | tostring)}) end;
 
 # A record's times as "YYYY-MM-DD HH:MM" in UTC; out is null while it is open.
 def oh_minute: if (.utcDate | type) == "string" and (.utcTime | type) == "string" then "\(.utcDate) \(.utcTime[:5])" else null end;
@@ -68,7 +60,7 @@ def oh_no_open:
     else rejected("the receiver has no open record that this OUT could close") end;
 
 # $last: the latest record, or null when there is none.
-def oh_latest($last): .events[0] as $e | ($e | oh_direction) as $way | $e.utc[:16] as $at
+def oh_latest($last): .events[0] as $e | ($e | way) as $way | $e.utc[:16] as $at
     | if $last == null then (if $way == "in" then {then: {step: "in"}} else oh_no_open end)
       elif $last[$way] == $at then "duplicate"
       elif $way == "in" then
@@ -82,13 +74,13 @@ def oh_latest($last): .events[0] as $e | ($e | oh_direction) as $way | $e.utc[:1
       else {then: {step: "out"}} end;
 
 # An event that is older than the latest record: there already, or late.
-def oh_days: .events[0] as $e | ($e | oh_direction) as $way | $e.utc[:16] as $at
+def oh_days: .events[0] as $e | ($e | way) as $way | $e.utc[:16] as $at
     | if any(.body.data[]; oh_record[$way] == $at) then "duplicate"
       elif $way == "in" and (.memo.open | not) then {then: {step: "in"}}
       elif $way == "in" then held("the receiver has a later record that is still open")
       else oh_no_open end;
 
-def oh_stored: .events[0] as $e | ($e | oh_direction) as $way
+def oh_stored: .events[0] as $e | ($e | way) as $way
     | (.body.data | objects | oh_record) as $record
     | if $record[$way] == $e.utc[:16] then
           {outcome: "delivered", location: (.body.data.id | numbers | "attendance record \(.)")} // "delivered"
@@ -106,7 +98,7 @@ def oh_refused:
         elif oh_text | test("Should Be Later") then rejected("OUT is not later than IN at the receiver, which counts whole minutes")
         else held("the receiver refuses the punch, its text is not known here") end)}} end;
 
-def oh_again: .events[0] as $e | ($e | oh_direction) as $way
+def oh_again: .events[0] as $e | ($e | way) as $way
     | if .status == 404 and oh_text != "" then .memo.otherwise
       elif .status != 200 then null
       elif (.body | type) != "object" or (.body.data | type) != "object" then not_understood

@@ -31,12 +31,9 @@ def session: if ok and (.body.data.token? | type) == "string" then {token: .body
         stop("auth"; "Personio does not take the client id and secret")
     elif ok then unreadable else null end;
 
-def needs_number: if person | test("^[0-9]{1,15}$") then null
-    else held("the number of the person is none of Personio: give it in the roster") end;
 
 def date: .site[0:10];
 def minute: .site[11:16];
-def day_before: . + "T00:00:00Z" | fromdateiso8601 - 86400 | todate | .[0:10];
 
 # The records of the persons of $events around their days.
 def look($events; $back):
@@ -55,7 +52,7 @@ def create: .option as $o | {
 };
 
 def request:
-    unfit(needs_passage // needs_time // needs_person // needs_number // needs_direction)
+    unfit(needs_passage // needs_time // needs_person // needs_number("Personio") // needs_direction)
     // (if (.events | length) > 1 and any(.events[]; .direction == "out") then "split"
     elif .memo.close? then
         {method: "PATCH", path: ("/v1/company/attendances/" + (.memo.close | tostring | uri)), headers: authorization,

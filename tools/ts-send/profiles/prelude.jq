@@ -32,7 +32,18 @@ def date_part: .[0:10];
 def time_part: .[11:19];
 def minute_part: .[11:16];
 def with_t: "\(.[0:10])T\(.[11:])";
+def day_before: "\(.[0:10])T00:00:00Z" | fromdate - 86400 | strftime("%Y-%m-%d");
+# the milliseconds of the event, "250"
+def millis: (.time // "") | if test("\\.[0-9]") then
+    (capture("\\.(?<f>[0-9]+)").f + "00")[0:3] else "000" end;
 def has_time: .unix != null;
+# "in" or "out", from what the person chose too; null where neither says it
+def way: .direction // (.punch // "" |
+    if test("^(check|overtime)_in$|^break_in$") then "in"
+    elif test("_out$") then "out" else null end);
+# a number, or so many digits at most, as a number; null for anything else
+def id_number($digits): if type == "number" then .
+    elif type == "string" and test("^[0-9]{1,\($digits)}$") then tonumber else null end;
 
 # --- for verdict ---
 def ok: .status >= 200 and .status < 300;
@@ -58,8 +69,21 @@ def needs_person: if person != "" then null
     else held("no number of the person: give it in the roster") end;
 def needs_direction: if .direction == "in" or .direction == "out" then null
     else held("in or out is not known: say it in the site file") end;
+def needs_way: if way != null then null
+    else held("the event does not say whether it is in or out") end;
+def needs_employee: if .employee_id != null then null else held("the event names no employee") end;
+def needs_id: if .key then null else rejected("no event_id") end;
+# the number as this receiver's own are
+def needs_number($receiver): if person | test("^[0-9]{1,15}$") then null
+    else held("the number of the person is none of \($receiver): give it in the roster") end;
 # a verdict for each event with such a fault, null when all are fit
 def unfit(f): [.events[] | f] | if all(.[]; . == null) then null else . end;
+
+# --- of the whole input ---
+# who the event is about, as -o person= says it: a field, or the first of three; null: nobody
+def chosen_person: (.option.person // "auto") as $which | .events[0]
+    | if $which == "auto" then .employee_id // .person_id // .card_no else .[$which] end
+    | if . == null then null else tostring end;
 
 # --- for verdict: 2xx, but the body is not that of the receiver ---
 def is_page: .text | test("^\\s*<(!doctype|html|head|body|\\?xml)"; "i");

@@ -29,12 +29,6 @@ def defaults: {
     secrets: {password: {required: true, help: "the user's password"}}
 };
 
-def ty_id: if type == "number" then . elif type == "string" and test("^[0-9]{1,9}$") then tonumber else null end;
-
-def ty_direction: .direction // (.punch // "" |
-    if test("^(check|overtime)_in$|^break_in$") then "in"
-    elif test("_out$") then "out" else null end);
-
 # --- times: "YYYY-MM-DD HH:MM:SS", and as Tryton's JSON has them ---
 def ty_numbers: [scan("[0-9]+") | tonumber];
 def ty_datetime: ty_numbers | {"__class__": "datetime", year: .[0], month: .[1], day: .[2],
@@ -45,10 +39,10 @@ def ty_day_text: "\(.year)-\(.month | ty_two)-\(.day | ty_two)";
 def ty_text: "\(ty_day_text) \(.hour // 0 | ty_two):\(.minute // 0 | ty_two):\(.second // 0 | ty_two)";
 
 # What makes one line another, of an event and of a line.
-def ty_mark: "\(.employee_id | ty_id) \(.utc) \(ty_direction)";
+def ty_mark: "\(.employee_id | id_number(9)) \(.utc) \(way)";
 def ty_line_mark: "\(.employee) \(.at | ty_text) \(.type)";
 
-def ty_company: (.option.company // "1") | ty_id;
+def ty_company: (.option.company // "1") | id_number(9);
 
 def ty_call($method; $params): ty_company as $company
     | {
@@ -81,19 +75,17 @@ def session:
 
 # What an event lacks to be sent at all, or null.
 def ty_unfit:
-    if (.kind // "granted") != "granted" then {outcome: "skipped", reason: "not a passage"}
-    elif .utc == null then rejected("the event has no usable time")
-    elif .employee_id == null then held("the event names no employee")
-    elif (.employee_id | ty_id) == null then held("the employee is not a number of company.employee")
-    elif ty_direction == null then held("the event does not say whether it is in or out")
-    else null end;
+    needs_passage // needs_time // needs_employee
+    // if (.employee_id | id_number(9)) == null then
+           held("the employee is not a number of company.employee")
+       else needs_way end;
 
 # The memo keeps, under the event's place in the array, the verdict on those that need no line.
 def ty_leave: .memo.leave // {};
 
 # All that may be one of them: ty_looked compares.
 def ty_look: ty_company as $company
-    | [["company", "=", $company], ["employee", "in", ([.events[].employee_id | ty_id] | unique)],
+    | [["company", "=", $company], ["employee", "in", ([.events[].employee_id | id_number(9)] | unique)],
        ["at", "in", ([.events[].utc] | unique | map(ty_datetime))]] as $domain
     | ty_call("model.attendance.line.search_read";
           [$domain, 0, null, [["id", "ASC"]], ["employee", "at", "type", "create_uid"]]);
@@ -101,15 +93,15 @@ def ty_look: ty_company as $company
 # Two passages that are one to Tryton make one line.
 def ty_create: ty_company as $company | ty_leave as $leave | .memo.day as $day
     | (reduce (.events | to_entries[] | select($leave[.key | tostring] == null) | .value) as $e ({};
-          .[$e | ty_mark] = {company: $company, employee: ($e.employee_id | ty_id),
+          .[$e | ty_mark] = {company: $company, employee: ($e.employee_id | id_number(9)),
               at: ($e.utc | ty_datetime), date: ($day // ($e.site // $e.utc | ty_date)),
-              type: ($e | ty_direction)})) as $lines
+              type: ($e | way)})) as $lines
     | ty_call("model.attendance.line.create"; [[$lines[]]]);
 
 def ty_day: ty_company as $company | (.events[0].utc | ty_datetime) as $at
     | ty_call("model.attendance.line.on_change_with"; [{company: $company, at: $at}, ["date"]]);
 
-def ty_employees: ([.events[].employee_id | ty_id] | unique) as $ids
+def ty_employees: ([.events[].employee_id | id_number(9)] | unique) as $ids
     | ty_call("model.company.employee.search_read";
           [[["id", "in", $ids]], 0, null, null, ["start_date", "end_date"]]);
 
@@ -153,7 +145,7 @@ def ty_created: ty_left("delivered") as $leave
       else ty_judge($leave) end;
 
 def ty_employed: (reduce .body.result[] as $row ({}; .[$row.id | tostring] = $row)) as $known
-    | ty_left(($known[.employee_id | ty_id | tostring]) as $row | (.site // .utc | date_part) as $day
+    | ty_left(($known[.employee_id | id_number(9) | tostring]) as $row | (.site // .utc | date_part) as $day
         | if $row == null then held("the receiver has no such employee")
           elif $row.start_date and ($row.start_date | ty_day_text) > $day then
               held("the employee begins later, says the receiver")
