@@ -5,8 +5,11 @@
 
 def about: {
     title: "CloudEvents 1.0 over HTTP (structured, binary, batch)",
-    url: "https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md",
-    notes: "-o mode=batch only where the receiver asked for it: then -b says how many go together. 202 counts as delivered. 410 stops: the receiver wants no more."
+    url: ("https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/"
+        + "http-protocol-binding.md"),
+    notes: (
+        "-o mode=batch only where the receiver asked for it: then -b says how many go "
+        + "together. 202 counts as delivered. 410 stops: the receiver wants no more.")
 };
 
 def defaults: {
@@ -14,7 +17,8 @@ def defaults: {
     accept: ["application/json", "application/problem+json"],
     options: {
         mode: {default: "structured", help: "structured, binary or batch"},
-        type: {default: "turnstile.access.v1", help: "type; begin it with your own domain, reversed"},
+        type: {default: "turnstile.access.v1",
+            help: "type; begin it with your own domain, reversed"},
         source: {default: "/turnstile", help: "source is this, then /device/ and the device"},
         origin: {default: "turnstile.invalid", help: "WebHook-Request-Origin of --check"}
     },

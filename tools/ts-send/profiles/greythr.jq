@@ -6,7 +6,11 @@
 def about: {
     title: "greytHR, attendance swipes",
     url: "https://admin-help.greythr.com/admin/answers/142773372",
-    notes: "URL: https://DOMAIN.greythr.com. The private key of the API details page is --secret key=FILE. There is no harmless request, so --check proves the address only. What a wrong signature is answered with is not published, nor whether one bad line refuses all: a refused request is halved. The body of a 200 says nothing."
+    notes: (
+        "URL: https://DOMAIN.greythr.com. The private key of the API details page is "
+        + "--secret key=FILE. There is no harmless request, so --check proves the address "
+        + "only. What a wrong signature is answered with is not published, nor whether one bad "
+        + "line refuses all: a refused request is halved. The body of a 200 says nothing.")
 };
 
 def defaults: {
@@ -21,13 +25,17 @@ def defaults: {
 
 # A comma or a line break in a field would make another swipe of it.
 def cell: tostring | gsub("[,\\x00-\\x1f\\x7f]"; " ");
-def needs_code: if person | test("[,\\x00-\\x1f\\x7f]") then held("a comma in the number of the person: give another in the roster") else null end;
+def needs_code: if person | test("[,\\x00-\\x1f\\x7f]") then
+    held("a comma in the number of the person: give another in the roster") else null end;
 
-def line($o): [(.site | sub(" "; "T")) + "." + millis + .site_offset, person, ($o.door // .device_id // "" | cell),
+def line($o): [
+    (.site | sub(" "; "T")) + "." + millis + .site_offset, person,
+    ($o.door // .device_id // "" | cell),
     (if .direction == "in" then "1" else "0" end)] | join(",");
 
 def request:
-    unfit(needs_passage // needs_time // needs_offset // needs_person // needs_code // needs_direction)
+    unfit(needs_passage // needs_time // needs_offset // needs_person // needs_code
+        // needs_direction)
     // (.option as $o | ([.events[] | line($o)] | join("\r\n")) as $swipes | {
         method: "POST", path: "/v2/attendance/asca/swipes",
         headers: {"X-Requested-With": "XMLHttpRequest"},
@@ -38,8 +46,10 @@ def request:
 def verdict:
     if is_page then (if ok then unreadable else otherwise end)
     elif .status == 200 then "delivered"
-    elif .status == 401 or .status == 403 then stop("auth"; "greytHR does not take the API id or the signature")
+    elif .status == 401 or .status == 403 then
+        stop("auth"; "greytHR does not take the API id or the signature")
     elif .status == 400 then
-        if (.events | length) > 1 then "split" else rejected("greytHR does not take the swipe, or the signature is wrong") end
+        if (.events | length) > 1 then "split"
+            else rejected("greytHR does not take the swipe, or the signature is wrong") end
     elif ok then unreadable
     else otherwise end;

@@ -5,7 +5,12 @@
 def about: {
     title: "Keka, attendance logs of devices",
     url: "https://support.keka.com/support/solutions/articles/84000385290",
-    notes: "URL: https://SERVER.a.keka.com. Times are the wall clock of the site, without a zone. Keka says how many logs it took, not which: an array with a log too few is halved (logs it has already go again) until the refused one stands alone; -o partial=rejected refuses the whole array instead. Why a log is not taken is not said; -o refused=held keeps such events waiting."
+    notes: (
+        "URL: https://SERVER.a.keka.com. Times are the wall clock of the site, without a "
+        + "zone. Keka says how many logs it took, not which: an array with a log too few is "
+        + "halved (logs it has already go again) until the refused one stands alone; -o "
+        + "partial=rejected refuses the whole array instead. Why a log is not taken is not "
+        + "said; -o refused=held keeps such events waiting.")
 };
 
 def defaults: {
@@ -34,8 +39,11 @@ def request:
 
 def not_taken:
     if (.events | length) > 1 then
-        if .option.partial == "rejected" then [.events[] | rejected("Keka took not all of the array")] else "split" end
-    else {outcome: (if .option.refused == "held" then "held" else "rejected" end), reason: "Keka did not take it, and does not say why"} end;
+        if .option.partial == "rejected" then
+            [.events[] | rejected("Keka took not all of the array")] else "split" end
+    else
+        {outcome: (if .option.refused == "held" then "held" else "rejected" end),
+        reason: "Keka did not take it, and does not say why"} end;
 
 def verdict:
     if ok | not then otherwise
@@ -43,5 +51,6 @@ def verdict:
     elif .body.succeeded == false then not_taken
     elif (.body.data | type) == "object" and (.body.data.logsAccepted | type) == "number" then
         (.events | length) as $n
-        | if .body.data.logsAccepted == $n and (.body.data.logsReceived // $n) == $n then "delivered" else not_taken end
+        | if .body.data.logsAccepted == $n and (.body.data.logsReceived // $n) == $n then
+            "delivered" else not_taken end
     else unreadable end;

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
-# Oracle HCM, time event requests.  requestNumber makes a request unique, so one event is one request:
-# then the number is the event's own, whatever else is sent with it or again.
+# Oracle HCM, time event requests.  requestNumber makes a request unique, so one event is one
+# request: then the number is the event's own, whatever else is sent with it or again.
 
 def about: {
     title: "Oracle HCM, time event requests",
-    url: "https://docs.oracle.com/en/cloud/saas/human-resources/farws/op-timeeventrequests-post.html",
-    notes: "URL: https://HOST.oraclecloud.com. 201 means taken, not right: what is wrong with an event shows later as an exception of the time card. Which supplierDeviceEvent means in and out is set up on site: -o in, -o out. What a requestNumber that is there already is answered with is not published: after a 400 the number is looked up."
+    url: ("https://docs.oracle.com/en/cloud/saas/human-resources/farws/"
+        + "op-timeeventrequests-post.html"),
+    notes: (
+        "URL: https://HOST.oraclecloud.com. 201 means taken, not right: what is wrong with "
+        + "an event shows later as an exception of the time card. Which supplierDeviceEvent "
+        + "means in and out is set up on site: -o in, -o out. What a requestNumber that is "
+        + "there already is answered with is not published: after a 400 the number is looked "
+        + "up.")
 };
 
 def defaults: {
@@ -18,12 +24,14 @@ def defaults: {
         reporter: {default: "PERSON", help: "reporterIdType: PERSON, BADGE"},
         zone: {help: "zone of the site, Area/City (the device's own wall clock)"}
     },
-    secrets: {token: {help: "bearer token, or --oauth"}, user: {help: "name, for basic"}, password: {help: "its password"}}
+    secrets: {token: {help: "bearer token, or --oauth"}, user: {help: "name, for basic"},
+        password: {help: "its password"}}
 };
 
 def authorization:
     if .secret.token then {authorization: "Bearer \(.secret.token)"}
-    elif .secret.user then {authorization: ("Basic " + ((.secret.user + ":" + (.secret.password // "")) | @base64))}
+    elif .secret.user then
+        {authorization: ("Basic " + ((.secret.user + ":" + (.secret.password // "")) | @base64))}
     else {} end;
 def collection: "/hcmRestApi/resources/" + (.option.version | uri) + "/timeEventRequests";
 
@@ -47,7 +55,9 @@ def create: .option as $o | .events[0] as $e | {
     }
 };
 
-def request: unfit(needs_passage // needs_id // needs_time // needs_offset // needs_person // needs_direction)
+def request:
+    unfit(needs_passage // needs_id // needs_time // needs_offset // needs_person
+        // needs_direction)
     // if .memo then look else create end;
 
 def check: {method: "GET", headers: authorization, path: (collection + "?onlyData=true&limit=1")};

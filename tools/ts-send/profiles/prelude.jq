@@ -97,7 +97,8 @@ def unreadable:
 # What the table says; but a web page judges no event, and a conflict is a repeat only where the
 # receiver says so.
 def otherwise:
-    if is_page and (.plain.outcome == "rejected" or .plain.outcome == "duplicate") and .status != 413 then
+    if is_page and (.plain.outcome == "rejected" or .plain.outcome == "duplicate")
+        and .status != 413 then
         retry("outage"; "a web page came in place of an answer: a proxy, or a login page")
     elif .status == 409 then rejected("a conflict with what the receiver has")
     else null end;

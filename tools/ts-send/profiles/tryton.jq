@@ -3,9 +3,9 @@
 #
 # Tryton takes the same line twice, so it is asked first which of them it has, and only what is
 # missing is created. A try without an answer may still be under way when it is looked for: after
-# such a one it is looked again, and a line that came twice is taken back. Errors come with 200; their
-# texts are translated and hold names, so the server is asked which employees it has and up to when
-# its periods are closed, and no text is repeated.
+# such a one it is looked again, and a line that came twice is taken back. Errors come with 200;
+# their texts are translated and hold names, so the server is asked which employees it has and up to
+# when its periods are closed, and no text is repeated.
 #
 #   look -> [drop] -> create -> delivered, or once more look -> [drop] where a try had no answer
 #                        |  `-> day -> create: this line's day is not ours
@@ -14,7 +14,9 @@
 def about: {
     title: "Tryton: attendance.line (module attendance)",
     url: "https://docs.tryton.org/modules-attendance/",
-    notes: "the URL ends with the name of the database; employee_id is the number of company.employee"
+    notes: (
+        "the URL ends with the name of the database; employee_id is the number of "
+        + "company.employee")
 };
 
 def defaults: {
@@ -36,7 +38,8 @@ def ty_datetime: ty_numbers | {"__class__": "datetime", year: .[0], month: .[1],
 def ty_date: ty_numbers | {"__class__": "date", year: .[0], month: .[1], day: .[2]};
 def ty_two: tostring | if length == 1 then "0" + . else . end;
 def ty_day_text: "\(.year)-\(.month | ty_two)-\(.day | ty_two)";
-def ty_text: "\(ty_day_text) \(.hour // 0 | ty_two):\(.minute // 0 | ty_two):\(.second // 0 | ty_two)";
+def ty_text:
+    "\(ty_day_text) \(.hour // 0 | ty_two):\(.minute // 0 | ty_two):\(.second // 0 | ty_two)";
 
 # What makes one line another, of an event and of a line.
 def ty_mark: "\(.employee_id | id_number(9)) \(.utc) \(way)";
@@ -46,25 +49,31 @@ def ty_company: (.option.company // "1") | id_number(9);
 
 def ty_call($method; $params): ty_company as $company
     | {
-        method: "POST", path: "/", idempotency: false, safe: ($method | test("[.](search|on_change)")),
+        method: "POST", path: "/", idempotency: false,
+            safe: ($method | test("[.](search|on_change)")),
         headers: ({"Accept": "application/json"} + (if .session == null then {} else
-            {"Authorization": ("Session " + ("\(.option.user):\(.session.uid):\(.session.key)" | @base64))} end)),
+            {"Authorization": ("Session "
+                + ("\(.option.user):\(.session.uid):\(.session.key)" | @base64))} end)),
         json: {id: 1, method: $method, params: ($params + [{company: $company, language: "en"}])}
     };
 
 def login: {
-    method: "POST", path: "/", idempotency: false, safe: true, headers: {"Accept": "application/json"},
+    method: "POST", path: "/", idempotency: false, safe: true,
+        headers: {"Accept": "application/json"},
     json: {id: 0, method: "common.db.login", params: [.option.user, {password: .secret.password}]}
 };
 
-def ty_not_tryton: not_understood + {reason: "the reply is not Tryton's (a proxy's page, empty or cut off)"};
+def ty_not_tryton:
+    not_understood + {reason: "the reply is not Tryton's (a proxy's page, empty or cut off)"};
 
 def session:
-    if .status == 401 or .status == 403 then stop("auth"; "the receiver refuses the user or the password")
+    if .status == 401 or .status == 403 then
+        stop("auth"; "the receiver refuses the user or the password")
     elif .status == 404 then stop("address"; "no Tryton database here: it is the end of the URL")
     elif .status != 200 then null
     elif (.body | type) != "object" then ty_not_tryton
-    elif (.body.result | type) == "array" and (.body.result | length) == 2 then {uid: .body.result[0], key: .body.result[1]}
+    elif (.body.result | type) == "array" and (.body.result | length) == 2 then
+        {uid: .body.result[0], key: .body.result[1]}
     elif (.body.error | type) == "array" and .body.error[0] == "LoginException" then
         stop("auth"; "the receiver asks for another way to log in than a password")
     elif (.body.error | tostring | test("doesn't exist")) then
@@ -85,7 +94,8 @@ def ty_leave: .memo.leave // {};
 
 # All that may be one of them: ty_looked compares.
 def ty_look: ty_company as $company
-    | [["company", "=", $company], ["employee", "in", ([.events[].employee_id | id_number(9)] | unique)],
+    | [["company", "=", $company],
+        ["employee", "in", ([.events[].employee_id | id_number(9)] | unique)],
        ["at", "in", ([.events[].utc] | unique | map(ty_datetime))]] as $domain
     | ty_call("model.attendance.line.search_read";
           [$domain, 0, null, [["id", "ASC"]], ["employee", "at", "type", "create_uid"]]);
@@ -107,7 +117,8 @@ def ty_employees: ([.events[].employee_id | id_number(9)] | unique) as $ids
 
 def ty_periods: ty_company as $company
     | ty_call("model.attendance.period.search_read";
-          [[["company", "=", $company], ["state", "=", "closed"]], 0, 1, [["ends_at", "DESC"]], ["ends_at"]]);
+          [[["company", "=", $company], ["state", "=", "closed"]], 0, 1, [["ends_at", "DESC"]],
+              ["ends_at"]]);
 
 def request:
     [.events[] | ty_unfit] as $unfit | (.memo.step // "look") as $step
@@ -145,7 +156,8 @@ def ty_created: ty_left("delivered") as $leave
       else ty_judge($leave) end;
 
 def ty_employed: (reduce .body.result[] as $row ({}; .[$row.id | tostring] = $row)) as $known
-    | ty_left(($known[.employee_id | id_number(9) | tostring]) as $row | (.site // .utc | date_part) as $day
+    | ty_left(($known[.employee_id | id_number(9) | tostring]) as $row
+        | (.site // .utc | date_part) as $day
         | if $row == null then held("the receiver has no such employee")
           elif $row.start_date and ($row.start_date | ty_day_text) > $day then
               held("the employee begins later, says the receiver")
@@ -168,25 +180,35 @@ def ty_refused($what): ty_leave as $leave
     # Tryton 6.0 and 7.0 stumble when they have to correct the day of a line
     | if $what | test("write\\(\\) missing") then
           if (.events | length) > 1 then "split"
-          elif .memo.day then stop("time"; "the day is not that of the company's zone: give it as -o zone")
+          elif .memo.day then
+              stop("time"; "the day is not that of the company's zone: give it as -o zone")
           else {then: {step: "day", leave: $leave}, perhaps: false} end
-      else {then: {step: "employees", leave: $leave, before: ($leave | length)}, perhaps: false} end;
+      else
+          {then: {step: "employees", leave: $leave, before: ($leave | length)}, perhaps: false} end;
 
 def ty_error: .body.error as $error
-    | (if ($error | type) == "array" then $error[0] else $error end | if type == "string" then . else "" end) as $what
+    | (if ($error | type) == "array" then $error[0] else $error end
+        | if type == "string" then . else "" end) as $what
     | (if ($error | type) == "array" then $error[1] else "" end
         | if type == "array" then .[0] else . end | if type == "string" then . else "" end) as $text
-    | if $what == "ConcurrencyException" or ($what | test("database is locked|could not serialize|deadlock|timed? ?out"; "i")) then
+    | if $what == "ConcurrencyException"
+        or ($what | test("database is locked|could not serialize|deadlock|timed? ?out"; "i")) then
           retry("busy"; "the receiver's database is busy")
-      elif $what == "LoginException" then stop("auth"; "the receiver asks for another way to log in")
+      elif $what == "LoginException" then
+          stop("auth"; "the receiver asks for another way to log in")
       elif $what == "RateLimitException" then retry("busy"; "the receiver's rate limit")
-      elif ($what | test("doesn't exist")) then stop("address"; "the receiver has no such database: it is the end of the URL")
+      elif ($what | test("doesn't exist")) then
+          stop("address"; "the receiver has no such database: it is the end of the URL")
       elif .memo.step == "drop" then ty_next(ty_leave)
-      elif ($what | test("^User(Error|Warning)$")) and ($text | test("not allowed to access|rights")) then
+      elif ($what | test("^User(Error|Warning)$"))
+          and ($text | test("not allowed to access|rights")) then
           stop("auth"; "the receiver's user may not do this")
-      elif .memo.step == "create" and ($what | test("^User(Error|Warning)$|write\\(\\) missing")) then ty_refused($what)
+      elif .memo.step == "create"
+          and ($what | test("^User(Error|Warning)$|write\\(\\) missing")) then ty_refused($what)
       elif .memo.step == "create" and (.events | length) > 1 then "split"
-      else stop("config"; "the receiver does not answer this question: is the module attendance activated, is -o company right?") end;
+      else
+          stop("config"; "the receiver does not answer this question: is the module attendance "
+              + "activated, is -o company right?") end;
 
 def ty_result: .memo.step as $step
     | if $step == "drop" then ty_next(ty_leave)
@@ -201,12 +223,14 @@ def ty_result: .memo.step as $step
 
 def verdict:
     if .status == 401 then
-        # with a session an empty body says that it has ended; the page says that the password is wrong
-        if (.text // "") == "" then "session" else stop("auth"; "the receiver refuses the user or the password") end
+        # with a session an empty body says that it has ended, the page that the password is wrong
+        if (.text // "") == "" then "session"
+            else stop("auth"; "the receiver refuses the user or the password") end
     elif .status == 403 then stop("auth"; "the receiver does not allow this call")
     elif .status == 404 then stop("address"; "no Tryton database here: it is the end of the URL")
     elif .status != 200 then null
-    elif (.body | type) != "object" or ((.body | has("result")) or (.body | has("error")) | not) then ty_not_tryton
+    elif (.body | type) != "object"
+        or ((.body | has("result")) or (.body | has("error")) | not) then ty_not_tryton
     elif .body | has("error") then ty_error
     elif (.events | length) == 0 then "delivered"
     else ty_result end;
