@@ -125,6 +125,13 @@ static void list_remove(struct upload *u, uint32_t n)
     u->count--;
 }
 
+/* What was under way waits again, behind the others. */
+static void list_back(struct upload *u, uint32_t n)
+{
+    u->wait[n].flying = false;
+    list_add(u, n);
+}
+
 static void wait_free(struct upload *u, uint32_t n)
 {
     if (!u->wait[n].flying)
@@ -513,8 +520,7 @@ static void trouble(struct sender *s, struct flight *f, const struct reply *r, s
 
         if (u->destination.state == DESTINATION_UP)
             w->wake_ms = s->now_ms + (t.wait_ms > wait_ms ? t.wait_ms : wait_ms);
-        w->flying = false;
-        list_add(u, f->wait);
+        list_back(u, f->wait);
     }
 }
 
@@ -528,11 +534,10 @@ static bool again(struct sender *s, struct flight *f, const struct reply *r)
         !token_lost(s, f->token))
         return false;
     w->failures++;
-    w->flying = false;
     if (f->probe)
         destination_again(&u->destination, s->now_ms);
     if (w->item)
-        list_add(u, f->wait);
+        list_back(u, f->wait);
     else
         wait_free(u, f->wait);
     return true;
