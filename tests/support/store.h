@@ -24,8 +24,7 @@ static inline void store_make_folder(void)
     bool memory = access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &disk) == 0 &&
                   disk.f_bavail * disk.f_frsize >= 1u << 30;
 
-    snprintf(
-        store_folder, sizeof store_folder, "%s/ts-store.XXXXXX", memory ? "/dev/shm" : "/tmp");
+    snprintf(store_folder, sizeof store_folder, "%s/ts-store.XXXXXX", memory ? "/dev/shm" : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(store_folder));
 }
 
