@@ -36,6 +36,7 @@
 /* From the end of the last program of a pipeline to SIGTERM for the others. */
 #define BROKEN_MS 500
 #define PRESS_MS 100 /* between two looks whether it ended at last */
+#define LOOK_MS 1000 /* between two looks at the clock while events are outstanding */
 
 struct slot {
     uint64_t token;
@@ -70,7 +71,28 @@ struct into {
     struct pipeline programs; /* watched from the first answer on */
     int64_t broken_ms;        /* when the last of them ended before the others; 0: not yet */
     uint64_t strays;
+    int64_t look_ms; /* how often we look at the clock */
+    int64_t seen_ms; /* when we did last, by the system's */
+    int64_t lost_ms; /* how long we stood still in all */
 };
+
+/* ---- time ---- */
+
+/* Time in which we stood still (stopped, or kept waiting by the store) does not count: what the
+   command said meanwhile is not read, and what it was to hear may not be written. */
+static int64_t own_ms(const struct into *i)
+{
+    return monotonic_ms() - i->lost_ms;
+}
+
+static void look_at_clock(struct into *i)
+{
+    int64_t now = monotonic_ms();
+
+    if (i->outstanding > 0 && now - i->seen_ms > 2 * i->look_ms)
+        i->lost_ms += now - i->seen_ms - i->look_ms;
+    i->seen_ms = now;
+}
 
 /* ---- slots ---- */
 
@@ -101,7 +123,7 @@ static uint32_t slot_take(struct into *i, uint64_t token)
     i->free = s->next;
     s->used = true;
     s->token = token;
-    s->sent_ms = i->config.answer_ms > 0 ? monotonic_ms() : 0;
+    s->sent_ms = i->config.answer_ms > 0 ? own_ms(i) : 0;
     s->next = NONE;
     s->previous = i->newest;
     if (i->newest == NONE)
@@ -110,7 +132,7 @@ static uint32_t slot_take(struct into *i, uint64_t token)
         i->slot[i->newest].next = n;
     i->newest = n;
     if (i->outstanding++ == 0)
-        i->silent_ms = i->silent_ms ? monotonic_ms() - (i->idle_ms - i->silent_ms) : monotonic_ms();
+        i->silent_ms = i->silent_ms ? own_ms(i) - (i->idle_ms - i->silent_ms) : own_ms(i);
     return n;
 }
 
@@ -235,7 +257,7 @@ static int start(struct into *i, struct fault *why)
     to[1] = from[0] = -1;
     i->receipts = line_reader_new(i->out, LINE_MAX_BYTES);
     i->state = INTO_RUNNING;
-    i->started_ms = monotonic_ms();
+    i->started_ms = own_ms(i);
     i->mute_ms = i->gone_ms = i->deaf_ms = i->silent_ms = i->broken_ms = 0;
     i->told = i->answered = false;
     rc = 0;
@@ -262,6 +284,10 @@ struct into *into_open(const struct into_config *config, struct fault *why)
         i->config.window = INTO_WINDOW;
     if (i->config.silent_ms == 0)
         i->config.silent_ms = later(INTO_SILENT_MS, config->answer_ms);
+    i->look_ms = LOOK_MS;
+    if (config->answer_ms > 0 && config->answer_ms < 4 * LOOK_MS)
+        i->look_ms = (config->answer_ms + 3) / 4;
+    i->seen_ms = monotonic_ms();
     if (i->config.window_bytes == 0)
         i->config.window_bytes = INTO_BYTES;
     i->slot = mem_alloc(i->config.window * sizeof *i->slot);
@@ -419,13 +445,17 @@ static int64_t end_due_ms(const struct into *i)
 
 nfds_t into_poll(struct into *i, struct pollfd *fds, int *timeout_ms)
 {
-    int64_t due_ms = i->state == INTO_RUNNING ? end_due_ms(i) : INT64_MAX;
+    int64_t due_ms;
     nfds_t n = 0;
 
+    look_at_clock(i);
+    due_ms = i->state == INTO_RUNNING ? end_due_ms(i) : INT64_MAX;
+    if (i->outstanding > 0)
+        lower(timeout_ms, i->look_ms);
     if (i->state == INTO_PAUSED)
-        lower(timeout_ms, i->resume_ms - monotonic_ms());
+        lower(timeout_ms, i->resume_ms - own_ms(i));
     if (i->config.answer_ms > 0 && i->oldest != NONE)
-        lower(timeout_ms, i->slot[i->oldest].sent_ms + i->config.answer_ms - monotonic_ms());
+        lower(timeout_ms, i->slot[i->oldest].sent_ms + i->config.answer_ms - own_ms(i));
     if (i->out >= 0)
         fds[n++] = (struct pollfd){.fd = i->out, .events = POLLIN};
     if (i->in >= 0 && i->pending.len > i->pending_from)
@@ -437,7 +467,7 @@ nfds_t into_poll(struct into *i, struct pollfd *fds, int *timeout_ms)
     if (i->out < 0 && i->pid > 0 && i->pidfd < 0)
         lower(timeout_ms, 20);
     if (due_ms != INT64_MAX)
-        lower(timeout_ms, later(due_ms - monotonic_ms(), PRESS_MS));
+        lower(timeout_ms, later(due_ms - own_ms(i), PRESS_MS));
     return n;
 }
 
@@ -451,7 +481,7 @@ static void write_pending(struct into *i)
             continue;
         if (n < 0 && errno != EAGAIN) { /* it does not read any more: its end gives back the rest */
             close_fd(&i->in);
-            i->deaf_ms = monotonic_ms();
+            i->deaf_ms = own_ms(i);
         }
         if (n < 0)
             break;
@@ -481,9 +511,9 @@ static void read_receipts(struct into *i)
     if (fds[0].revents && line_fill(i->receipts, &why) <= 0)
         close_fd(&i->out);
     if (fds[2].revents && !i->broken_ms)
-        i->broken_ms = monotonic_ms();
+        i->broken_ms = own_ms(i);
     if (fds[1].revents && !i->gone_ms) {
-        i->gone_ms = monotonic_ms();
+        i->gone_ms = own_ms(i);
         close_fd(&i->in);
     }
 }
@@ -498,9 +528,9 @@ static void finish_life(struct into *i)
     i->state = again ? INTO_PAUSED : INTO_ENDED;
     if (!again)
         return;
-    if (monotonic_ms() - i->started_ms > STEADY_MS)
+    if (own_ms(i) - i->started_ms > STEADY_MS)
         i->backoff_ms = BACKOFF_FIRST_MS;
-    i->resume_ms = monotonic_ms() + i->backoff_ms;
+    i->resume_ms = own_ms(i) + i->backoff_ms;
     /* Its status is that of its last program, which may have ended well after another died. */
     msg_warn("--into: the command ended before its input did (exit status %d): starting it again "
              "in %d ms",
@@ -512,7 +542,7 @@ static void finish_life(struct into *i)
    is not reaped before, so its number is still that of its group. */
 static void press(struct into *i)
 {
-    int64_t now = monotonic_ms(), due_ms = end_due_ms(i);
+    int64_t now = own_ms(i), due_ms = end_due_ms(i);
 
     if (now < due_ms)
         return;
@@ -535,9 +565,10 @@ static void press(struct into *i)
 
 int into_run(struct into *i, struct fault *why)
 {
+    look_at_clock(i);
     if (i->state == INTO_PAUSED && i->finishing)
         i->state = INTO_ENDED;
-    if (i->state == INTO_PAUSED && i->outstanding == 0 && monotonic_ms() >= i->resume_ms) {
+    if (i->state == INTO_PAUSED && i->outstanding == 0 && own_ms(i) >= i->resume_ms) {
         line_reader_free(i->receipts);
         i->receipts = NULL;
         return start(i, why);
@@ -547,7 +578,7 @@ int into_run(struct into *i, struct fault *why)
     read_receipts(i);
     write_pending(i);
     if (i->out < 0 && !i->mute_ms)
-        i->mute_ms = monotonic_ms();
+        i->mute_ms = own_ms(i);
     press(i);
     if (i->out < 0)
         reap(i, WNOHANG);
@@ -575,12 +606,12 @@ static bool next_receipt(struct into *i, struct into_answer *answer)
         }
         answer->token = i->slot[n].token;
         slot_drop(i, n);
-        i->silent_ms = i->outstanding > 0 ? monotonic_ms() : 0;
+        i->silent_ms = i->outstanding > 0 ? own_ms(i) : 0;
         if (!i->answered && i->pid > 0)
             pipeline_watch(&i->programs, i->pid);
         i->answered = true;
         if (i->deaf_ms)
-            i->answered_ms = monotonic_ms();
+            i->answered_ms = own_ms(i);
         return true;
     }
     return false;
@@ -596,11 +627,11 @@ bool into_next(struct into *i, struct into_answer *answer)
         return false;
     oldest = &i->slot[i->oldest];
     if (i->state == INTO_RUNNING &&
-        (i->config.answer_ms == 0 || monotonic_ms() - oldest->sent_ms < i->config.answer_ms))
+        (i->config.answer_ms == 0 || own_ms(i) - oldest->sent_ms < i->config.answer_ms))
         return false;
     *answer = (struct into_answer){.token = oldest->token, .receipt = {.outcome = OUTCOMES}};
     slot_drop(i, i->oldest);
     if (i->outstanding == 0)
-        i->idle_ms = monotonic_ms();
+        i->idle_ms = own_ms(i);
     return true;
 }

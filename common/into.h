@@ -19,7 +19,8 @@ struct into_config {
     const char *command; /* for /bin/sh -c */
     unsigned window;     /* events outstanding at most; 0: INTO_WINDOW */
     size_t window_bytes; /* bytes not yet taken by the command at most; 0: INTO_BYTES */
-    int64_t answer_ms;   /* an event not answered in this time counts as unanswered; 0: no limit */
+    int64_t answer_ms; /* an event not answered in this time counts as unanswered; 0: no limit. Time
+                          in which the caller stood still does not count, here and below. */
     int64_t silent_ms; /* a command that answers nothing for so long though events wait has lost one
                           of its programs and is ended; 0: INTO_SILENT_MS, or answer_ms if longer */
     bool restart;      /* start the command again, with backoff, when it ends before into_finish */

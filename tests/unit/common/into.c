@@ -413,6 +413,24 @@ START_TEST(may_rest_between_events)
 }
 END_TEST
 
+/* Stopped, or kept waiting by the store: the command has no part in it. */
+START_TEST(own_rest_does_not_count)
+{
+    struct into *i =
+        open_with((struct into_config){.command = ANSWER, .answer_ms = 2000, .silent_ms = 2000});
+    struct seen seen = {.in_order = true};
+
+    into_send(i, SLICE("{\"n\":0}"), 0);
+    poll(NULL, 0, 2100);
+    ck_assert_int_eq(into_run(i, &why), 0);
+    while (seen.answers == 0)
+        turn(i, &seen);
+    ck_assert_uint_eq(seen.final, 1);
+    ck_assert_int_eq(into_state(i), INTO_RUNNING);
+    into_close(i);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     signal(SIGPIPE, SIG_IGN); /* as each program does: a command may be gone before it is fed */
@@ -437,6 +455,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, ends_with_its_last_program);
     tcase_add_test(tc, other_ends_are_no_end);
     tcase_add_test(tc, may_rest_between_events);
+    tcase_add_test(tc, own_rest_does_not_count);
 }
 
 UNIT_MAIN("into", add_tests)
