@@ -126,6 +126,37 @@ sender_end
 receiver_stop
 is "$(receiver_sum order_violations)" 0 "behind a held event: order"
 
+# The roster was read again between the two: now it is known whose they are.
+receiver_start --order-field local_time
+sender_start --retry-max 20ms "$url"
+event 1 p1 ',"hold":"person unmapped"' >&3
+wait_for 5 receipts 1
+event 2 p1 ',"employee_id":"E1"' >&3
+event 3 p3 ',"employee_id":"E3"' >&3
+wait_for 5 receipts 3
+is "$(outcome_of 2)$(outcome_of 3)" "deferred delivered " \
+    "behind an event held for want of an employee: deferred, though it has one now"
+event 1 p1 ',"employee_id":"E1"' >&3
+event 2 p1 ',"employee_id":"E1"' >&3
+wait_for 5 receipts 5
+is "$(outcome_of 1)$(outcome_of 2)" "held delivered deferred delivered " "it comes again: in order"
+
+# The one that was held will not come: it was dealt with by hand.
+event 5 p5 ',"hold":"person unmapped"' >&3
+event 6 p5 >&3
+wait_for 5 receipts_of 6
+event 7 p5 >&3
+wait_for 5 receipts_of 7
+is "$(outcome_of 6)$(outcome_of 7)" "deferred deferred " \
+    "behind a held event, however late it comes: deferred"
+event 6 p5 >&3
+event 7 p5 >&3
+wait_for 5 receipts 10
+is "$(outcome_of 6)$(outcome_of 7)" "deferred delivered deferred delivered " \
+    "who brings the next one again knows that the first will not come"
+sender_end
+receiver_stop
+
 # --- a request that gets no answer -----------------------------------------------------------------
 
 receiver_start --fault 'slow 5000'

@@ -18,7 +18,6 @@
 #define MARGIN_MS 1000
 /* The giver reads a receipt well before this has passed. */
 #define RETRY_FIRST_MS 1000
-#define FOR_EVER (INT64_MAX / 4)
 #define BEHIND "behind an unfinished event of the same person"
 
 /* What a receiver says may be what it was sent. */
@@ -307,7 +306,7 @@ static int64_t overdue_without(struct sender *s)
         }
         if (s->destination.state != DESTINATION_UP)
             s->gave_up = true; /* what is not read yet has no better chance */
-        defer_lane(s, it, true, 0, FOR_EVER);
+        defer_lane(s, it, true, 0, QUEUE_FOR_EVER);
     }
     return next;
 }

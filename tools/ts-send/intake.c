@@ -110,21 +110,43 @@ static void put(struct sender *s, const struct event *e, struct slice id, uint64
         upload_wait(s, it);
 }
 
+/* Whether it is behind an event that was handed back: that one may have been held because nobody
+   knew yet whose it is, and so have had its person's name on the device for a name. */
+static bool behind(
+    struct sender *s, const struct event *e, uint64_t who, uint64_t id, int64_t *until_ms)
+{
+    bool has_ack = event_str(e, EV_ACK).p != NULL;
+    struct slice device = event_str(e, EV_PERSON_ID);
+
+    if (queue_blocked(s->queue, who, id, has_ack, s->now_ms, until_ms))
+        return true;
+    if (!who || event_str(e, EV_EMPLOYEE_ID).n == 0)
+        return false;
+    if (device.n == 0)
+        device = event_str(e, EV_CARD_NO);
+    if (device.n == 0)
+        return false;
+    who = queue_hash(s->queue, device);
+    return queue_blocked(s->queue, who, id, has_ack, s->now_ms, until_ms);
+}
+
 static void take_event(struct sender *s, const struct event *e)
 {
     char made[IDENTITY_TEXT];
     struct slice id = id_of(e, made), person = event_person(e);
     uint64_t who = person.n > 0 ? queue_hash(s->queue, person) : 0;
+    uint64_t which = queue_hash(s->queue, id);
     int64_t until_ms;
 
     if (answered_at_once(s, e, id, who))
         return;
-    if (queue_blocked(
-            s->queue, who, queue_hash(s->queue, id), s->now_ms, s->emptied_ms, &until_ms)) {
-        bool again = event_str(e, EV_ACK).p != NULL;
+    if (behind(s, e, who, which, &until_ms)) {
+        int64_t soon_ms = answer_retry_ms(s, NULL);
 
+        if (until_ms < soon_ms)
+            until_ms = soon_ms;
         answer_event(s, e, id, OUTCOME_DEFERRED, "behind an unfinished event of the same person",
-            again ? until_ms : 0);
+            event_str(e, EV_ACK).p ? until_ms : 0);
         return;
     }
     put(s, e, id, who);
@@ -162,7 +184,6 @@ static int fill(struct sender *s, struct fault *why)
         return fault_errno(why, EX_IOERR, "standard input: cannot wait");
     if (!in.revents) {
         s->input_idle = true;
-        s->emptied_ms = s->now_ms;
         return 0;
     }
     return line_fill(s->lines, why) < 0 ? -1 : 1;

@@ -3,7 +3,9 @@
  * Lanes live in one array and are named by index; `table` finds them by the hash of the person
  * (open addressing, linear probing, deletion by shifting back).  A lane is in the table while it
  * has events or is blocked.  Lanes that may be taken from hang in a list in the order in which they
- * became ready; sleeping lanes stand in a binary heap by the time they wake.
+ * became ready; sleeping lanes stand in a binary heap by the time they wake.  Lanes that are kept
+ * for their block alone hang in a second list, and when there are too many the oldest is given up:
+ * by then the giver has handed over more than it can have had in hand.
  */
 #include "queue.h"
 
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "block.h"
 #include "buf.h"
 
 #define NONE UINT32_MAX
@@ -18,18 +21,21 @@
 #define LANES_FIRST 256u
 #define FAVOUR_MAX 1000u
 
-enum lane_state { LANE_IDLE, LANE_READY, LANE_ASLEEP };
+enum lane_state { LANE_IDLE, LANE_READY, LANE_ASLEEP, LANE_BLOCKED };
 
 struct lane {
     uint64_t person; /* 0: of one event without a person, not in the table */
     struct item *first, *last;
     int64_t wake_ms;
-    int64_t block_ms;                /* 0: not blocked */
-    uint64_t block_id, block_number; /* of the event that was handed back first */
+    struct block block;
     uint32_t waiting, flying;
-    uint32_t next, previous; /* in the list of the ready; next also in that of the free */
+    uint32_t next, previous; /* in its list; next also in that of the free */
     uint32_t at;             /* in the heap of the sleeping */
     uint32_t state;
+};
+
+struct lanes {
+    uint32_t first, last;
 };
 
 struct queue {
@@ -41,9 +47,10 @@ struct queue {
     uint32_t lanes, lanes_room, lanes_used, free;
     uint32_t *table; /* lane + 1; 0: empty */
     uint32_t table_mask;
-    uint32_t ready_first, ready_last;
+    struct lanes going, blocked; /* those that are ready, and those of a block alone */
     uint32_t *heap;
     uint32_t asleep;
+    size_t backs;                       /* events that the blocks of all lanes name */
     struct item *oldest[2], *newest[2]; /* [has_ack] */
 };
 
@@ -51,8 +58,10 @@ struct queue *queue_new(size_t bytes_max)
 {
     struct queue *q = mem_alloc(sizeof *q);
 
-    *q = (struct queue){.bytes_max = bytes_max, .free = NONE};
-    q->ready_first = q->ready_last = NONE;
+    memset(q, 0, sizeof *q);
+    q->bytes_max = bytes_max;
+    q->free = NONE;
+    q->going = q->blocked = (struct lanes){NONE, NONE};
     q->lanes_room = LANES_FIRST;
     q->lane = mem_alloc(q->lanes_room * sizeof *q->lane);
     q->heap = mem_alloc(q->lanes_room * sizeof *q->heap);
@@ -73,6 +82,8 @@ void queue_free_all(struct queue *q)
             next = it->newer;
             free(it);
         }
+    for (uint32_t n = 0; n < q->lanes; n++)
+        block_free(&q->lane[n].block);
     free(q->lane);
     free(q->heap);
     free(q->table);
@@ -153,59 +164,43 @@ static void table_grow(struct queue *q)
 
 /* ---- lanes ---- */
 
-static uint32_t lane_new(struct queue *q, uint64_t person)
+static void list_add(struct queue *q, struct lanes *list, uint32_t n)
 {
-    uint32_t n = q->free;
+    q->lane[n].next = NONE;
+    q->lane[n].previous = list->last;
+    if (list->last == NONE)
+        list->first = n;
+    else
+        q->lane[list->last].next = n;
+    list->last = n;
+}
 
-    if (n != NONE) {
-        q->free = q->lane[n].next;
-    } else {
-        if (q->lanes == q->lanes_room) {
-            q->lanes_room *= 2;
-            q->lane = mem_resize(q->lane, q->lanes_room * sizeof *q->lane);
-            q->heap = mem_resize(q->heap, q->lanes_room * sizeof *q->heap);
-        }
-        n = q->lanes++;
-    }
-    q->lane[n] = (struct lane){.person = person};
-    q->lanes_used++;
-    if (person) {
-        if (q->lanes_used > q->table_mask / 2)
-            table_grow(q);
-        q->table[place_of(q, person)] = n + 1;
-    }
-    return n;
+static void list_remove(struct queue *q, struct lanes *list, uint32_t n)
+{
+    const struct lane *l = &q->lane[n];
+
+    if (l->previous == NONE)
+        list->first = l->next;
+    else
+        q->lane[l->previous].next = l->next;
+    if (l->next == NONE)
+        list->last = l->previous;
+    else
+        q->lane[l->next].previous = l->previous;
 }
 
 static void ready_add(struct queue *q, uint32_t n)
 {
-    struct lane *l = &q->lane[n];
-
-    l->state = LANE_READY;
-    l->next = NONE;
-    l->previous = q->ready_last;
-    if (q->ready_last == NONE)
-        q->ready_first = n;
-    else
-        q->lane[q->ready_last].next = n;
-    q->ready_last = n;
-    q->ready += l->waiting;
+    q->lane[n].state = LANE_READY;
+    q->ready += q->lane[n].waiting;
+    list_add(q, &q->going, n);
 }
 
 static void ready_remove(struct queue *q, uint32_t n)
 {
-    struct lane *l = &q->lane[n];
-
-    if (l->previous == NONE)
-        q->ready_first = l->next;
-    else
-        q->lane[l->previous].next = l->next;
-    if (l->next == NONE)
-        q->ready_last = l->previous;
-    else
-        q->lane[l->next].previous = l->previous;
-    l->state = LANE_IDLE;
-    q->ready -= l->waiting;
+    q->lane[n].state = LANE_IDLE;
+    q->ready -= q->lane[n].waiting;
+    list_remove(q, &q->going, n);
 }
 
 static void heap_set(struct queue *q, uint32_t at, uint32_t n)
@@ -255,10 +250,16 @@ static void sleep_remove(struct queue *q, uint32_t n)
 /* Out of whatever list it is in. */
 static void lane_rest(struct queue *q, uint32_t n)
 {
-    if (q->lane[n].state == LANE_READY)
+    struct lane *l = &q->lane[n];
+
+    if (l->state == LANE_READY) {
         ready_remove(q, n);
-    else if (q->lane[n].state == LANE_ASLEEP)
+    } else if (l->state == LANE_ASLEEP) {
         sleep_remove(q, n);
+    } else if (l->state == LANE_BLOCKED) {
+        l->state = LANE_IDLE;
+        list_remove(q, &q->blocked, n);
+    }
 }
 
 static void lane_free(struct queue *q, uint32_t n)
@@ -267,13 +268,47 @@ static void lane_free(struct queue *q, uint32_t n)
 
     if (l->person)
         table_remove(q, l->person);
+    q->backs -= l->block.count;
+    block_free(&l->block);
     l->next = q->free;
     q->free = n;
     q->lanes_used--;
 }
 
-/* How long a block may outlast its time while the input never runs dry. */
-#define BLOCK_LONGEST_MS 60000
+static void give_up_oldest_block(struct queue *q)
+{
+    uint32_t n = q->blocked.first;
+
+    lane_rest(q, n);
+    lane_free(q, n);
+}
+
+static uint32_t lane_new(struct queue *q, uint64_t person)
+{
+    uint32_t n;
+
+    if (q->lanes_used >= QUEUE_LANES_MAX && q->blocked.first != NONE)
+        give_up_oldest_block(q);
+    n = q->free;
+    if (n != NONE) {
+        q->free = q->lane[n].next;
+    } else {
+        if (q->lanes == q->lanes_room) {
+            q->lanes_room *= 2;
+            q->lane = mem_resize(q->lane, q->lanes_room * sizeof *q->lane);
+            q->heap = mem_resize(q->heap, q->lanes_room * sizeof *q->heap);
+        }
+        n = q->lanes++;
+    }
+    q->lane[n] = (struct lane){.person = person};
+    q->lanes_used++;
+    if (person) {
+        if (q->lanes_used > q->table_mask / 2)
+            table_grow(q);
+        q->table[place_of(q, person)] = n + 1;
+    }
+    return n;
+}
 
 /* Puts an idle lane where it belongs now; a lane without events and without a block is given up. */
 static void lane_settle(struct queue *q, uint32_t n, int64_t wake_ms)
@@ -282,20 +317,19 @@ static void lane_settle(struct queue *q, uint32_t n, int64_t wake_ms)
 
     if (l->flying > 0)
         return;
-    if (l->waiting == 0) {
-        if (!l->block_ms) {
-            lane_free(q, n);
-            return;
-        }
-        wake_ms = l->block_ms + BLOCK_LONGEST_MS; /* to be given up then */
-    } else if (l->first->picture) {
+    if (l->waiting > 0 && l->first->picture)
         return; /* until queue_rewrite */
-    }
     l->wake_ms = wake_ms;
-    if (wake_ms > 0)
+    if (l->waiting > 0 && wake_ms > 0) {
         sleep_add(q, n);
-    else
+    } else if (l->waiting > 0) {
         ready_add(q, n);
+    } else if (!block_on(&l->block)) {
+        lane_free(q, n);
+    } else if (l->block.until_ms < QUEUE_FOR_EVER) {
+        l->state = LANE_BLOCKED;
+        list_add(q, &q->blocked, n);
+    }
 }
 
 int64_t queue_wake(struct queue *q, int64_t now_ms)
@@ -304,8 +338,6 @@ int64_t queue_wake(struct queue *q, int64_t now_ms)
         uint32_t n = q->heap[0];
 
         sleep_remove(q, n);
-        if (q->lane[n].waiting == 0)
-            q->lane[n].block_ms = 0;
         lane_settle(q, n, 0);
     }
     return q->asleep > 0 ? q->lane[q->heap[0]].wake_ms : INT64_MAX;
@@ -320,24 +352,72 @@ int64_t queue_wakes_at(const struct queue *q, const struct item *it)
 
 /* ---- blocks ---- */
 
-bool queue_blocked(struct queue *q, uint64_t person, uint64_t id, int64_t now_ms,
-    int64_t emptied_ms, int64_t *until_ms)
+/* The lane is not in the list of the blocked meanwhile. */
+static void hand_back(struct queue *q, struct lane *l, uint64_t id, uint64_t number)
 {
-    uint32_t n = lane_find(q, person);
-    struct lane *l;
+    while (q->backs >= QUEUE_BACKS_MAX && q->blocked.first != NONE)
+        give_up_oldest_block(q);
+    if (!l->person || (q->backs >= QUEUE_BACKS_MAX && block_on(&l->block)))
+        return;
+    block_add(&l->block, id, number);
+    q->backs++;
+}
 
-    if (n == NONE || !q->lane[n].block_ms)
-        return false;
-    l = &q->lane[n];
-    *until_ms = l->block_ms;
-    if (l->block_id != id && emptied_ms < l->block_ms && now_ms < l->block_ms + BLOCK_LONGEST_MS)
-        return true;
-    l->block_ms = 0;
+/* Without an ack it does not come again: of those the first is enough. */
+static void hand_back_items(struct queue *q, struct lane *l, const struct item *it)
+{
+    for (; it; it = it->next)
+        if (it->has_ack || !block_on(&l->block))
+            hand_back(q, l, queue_hash(q, item_id(it)), it->number);
+}
+
+/* An event that is not let in is handed back. */
+static void hand_back_at_once(struct queue *q, uint32_t n, uint64_t id, int64_t place)
+{
+    bool idle = q->lane[n].waiting == 0 && q->lane[n].flying == 0;
+
+    if (idle)
+        lane_rest(q, n);
+    if (place < 0)
+        hand_back(q, &q->lane[n], id, BLOCK_LAST);
+    else
+        block_again(&q->lane[n].block, (uint32_t)place);
+    if (idle)
+        lane_settle(q, n, 0);
+}
+
+static void let_pass(struct queue *q, uint32_t n, uint32_t place, int64_t now_ms)
+{
+    struct lane *l = &q->lane[n];
+
+    q->backs -= place + 1;
+    block_pass(&l->block, place);
+    l->block.until_ms = now_ms;
     if (l->waiting == 0 && l->flying == 0) {
         lane_rest(q, n);
         lane_settle(q, n, 0);
     }
-    return false;
+}
+
+bool queue_blocked(
+    struct queue *q, uint64_t person, uint64_t id, bool has_ack, int64_t now_ms, int64_t *until_ms)
+{
+    uint32_t n = lane_find(q, person);
+    const struct block *b;
+    int64_t place;
+
+    if (n == NONE || !block_on(&q->lane[n].block))
+        return false;
+    b = &q->lane[n].block;
+    *until_ms = b->until_ms;
+    place = block_find(b, id);
+    if (place >= 0 && block_may_pass(b, (uint32_t)place, now_ms)) {
+        let_pass(q, n, (uint32_t)place, now_ms);
+        return false;
+    }
+    if (has_ack)
+        hand_back_at_once(q, n, id, place);
+    return true;
 }
 
 void queue_block(struct queue *q, uint64_t person, uint64_t id, int64_t until_ms)
@@ -348,22 +428,15 @@ void queue_block(struct queue *q, uint64_t person, uint64_t id, int64_t until_ms
         return;
     if (n == NONE)
         n = lane_new(q, person);
-    if (!q->lane[n].block_ms) {
-        q->lane[n].block_id = id;
-        q->lane[n].block_number = ++q->numbers;
-    }
-    q->lane[n].block_ms = until_ms;
-    if (q->lane[n].waiting == 0) {
-        lane_rest(q, n);
-        lane_settle(q, n, 0);
-    }
+    q->lane[n].block.until_ms = until_ms;
+    hand_back_at_once(q, n, id, block_find(&q->lane[n].block, id));
 }
 
 /* ---- items ---- */
 
 bool queue_room(const struct queue *q)
 {
-    return q->bytes < q->bytes_max && q->lanes_used < QUEUE_LANES_MAX;
+    return q->bytes < q->bytes_max && (q->lanes_used < QUEUE_LANES_MAX || q->blocked.first != NONE);
 }
 
 size_t queue_count(const struct queue *q)
@@ -504,7 +577,7 @@ void queue_favour(
     struct queue *q, unsigned (*rank)(const void *arg, const struct item *it), const void *arg)
 {
     unsigned best = UINT_MAX;
-    uint32_t n = q->ready_first;
+    uint32_t n = q->going.first;
 
     for (uint32_t at = n, i = 0; i < FAVOUR_MAX && at != NONE && best > 0; i++) {
         unsigned this = rank(arg, q->lane[at].first);
@@ -515,14 +588,14 @@ void queue_favour(
         }
         at = q->lane[at].next;
     }
-    if (n == q->ready_first)
+    if (n == q->going.first)
         return;
     ready_remove(q, n);
     q->lane[n].state = LANE_READY;
     q->lane[n].previous = NONE;
-    q->lane[n].next = q->ready_first;
-    q->lane[q->ready_first].previous = n;
-    q->ready_first = n;
+    q->lane[n].next = q->going.first;
+    q->lane[q->going.first].previous = n;
+    q->going.first = n;
     q->ready += q->lane[n].waiting;
 }
 
@@ -530,8 +603,8 @@ size_t queue_take(struct queue *q, struct item **items, size_t most, size_t body
 {
     size_t n = 0, bytes = 2;
 
-    while (n < most && q->ready_first != NONE) {
-        uint32_t at = q->ready_first;
+    while (n < most && q->going.first != NONE) {
+        uint32_t at = q->going.first;
         struct lane *l = &q->lane[at];
         size_t before = n;
 
@@ -633,18 +706,6 @@ static struct item *lane_cut(struct queue *q, struct lane *l, bool all)
     return cut;
 }
 
-static void lane_block(struct queue *q, struct lane *l, const struct item *by, int64_t until_ms)
-{
-    if (!until_ms || !l->person)
-        return;
-    /* One that was under way may come back after those behind it were handed back. */
-    if (!l->block_ms || by->number < l->block_number) {
-        l->block_id = queue_hash(q, item_id(by));
-        l->block_number = by->number;
-    }
-    l->block_ms = until_ms;
-}
-
 struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until_ms)
 {
     uint32_t n = it->lane;
@@ -653,8 +714,10 @@ struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until
 
     lane_rest(q, n);
     cut = lane_cut(q, l, all);
-    if (cut)
-        lane_block(q, l, cut, until_ms);
+    if (until_ms) {
+        hand_back_items(q, l, cut);
+        l->block.until_ms = until_ms;
+    }
     lane_settle(q, n, 0);
     return cut;
 }
@@ -664,16 +727,25 @@ struct item *queue_held(struct queue *q, struct item *it, int64_t until_ms)
     struct lane *l = &q->lane[it->lane];
     struct item *cut = lane_cut(q, l, true);
 
-    lane_block(q, l, it, until_ms);
+    it->next = cut;
+    hand_back_items(q, l, it);
+    l->block.until_ms = until_ms;
     queue_done(q, it);
     return cut;
+}
+
+void queue_held_behind(struct queue *q, struct item *it)
+{
+    it->next = NULL;
+    hand_back_items(q, &q->lane[it->lane], it);
+    queue_done(q, it);
 }
 
 bool queue_stuck(const struct queue *q, const struct item *it, bool *blocked)
 {
     const struct lane *l = &q->lane[it->lane];
 
-    *blocked = l->block_ms != 0 && l->block_number < it->number;
+    *blocked = block_before(&l->block, it->number);
     return *blocked || (l->first && l->first->number < it->number);
 }
 

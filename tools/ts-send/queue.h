@@ -11,8 +11,8 @@
  *                                     --queue_park--> parked (its lane goes on) --queue_unpark-->
  * waiting waiting --queue_cut---> cut off, for the caller to answer and queue_free
  *
- * A blocked lane is one whose first event was handed back to the giver: events behind it must not
- * be sent before that event has come again.
+ * A blocked lane is one of which events were handed back to the giver: others must not be sent
+ * before those have come again; see block.h.
  */
 #ifndef TS_SEND_QUEUE_H
 #define TS_SEND_QUEUE_H
@@ -22,6 +22,8 @@
 #include "slice.h"
 
 #define QUEUE_LANES_MAX 65536u
+#define QUEUE_BACKS_MAX 65536u         /* events that blocks name; no giver has more in hand */
+#define QUEUE_FOR_EVER (INT64_MAX / 4) /* until the end of a block that only its event ends */
 
 enum item_state { ITEM_WAITING, ITEM_FLYING, ITEM_PARKED, ITEM_CUT };
 
@@ -71,13 +73,13 @@ size_t queue_count(const struct queue *q);   /* events here, in whatever state *
 size_t queue_ready(const struct queue *q);   /* events in lanes that may be taken from now */
 size_t queue_waiting(const struct queue *q); /* ready, asleep, or behind one under way */
 
-/* Whether the event of this id, of this person, must be handed back unsent, because an earlier one
-   was.  *until_ms: since when it may come again.  The block ends by the return of the event that
-   was handed back first, or at until_ms once the input was seen empty after it (emptied_ms). */
-bool queue_blocked(struct queue *q, uint64_t person, uint64_t id, int64_t now_ms,
-    int64_t emptied_ms, int64_t *until_ms);
+/* Whether the event of this id, of this person, is handed back unsent, because an earlier one was.
+   *until_ms: since when it may come again.  The event that was handed back first may pass, from
+   until_ms on also what was handed back behind it. */
+bool queue_blocked(
+    struct queue *q, uint64_t person, uint64_t id, bool has_ack, int64_t now_ms, int64_t *until_ms);
 
-/* Blocks the person's lane for an event that never came in (`hold`). */
+/* Blocks the person's lane for an event that is handed back at once (`hold`). */
 void queue_block(struct queue *q, uint64_t person, uint64_t id, int64_t until_ms);
 
 /* Takes an event in; copies body, ack and id. */
@@ -122,13 +124,17 @@ bool queue_behind(const struct queue *q, const struct item *it);
 struct item *queue_oldest(const struct queue *q, bool has_ack);
 
 /* Takes the waiting events with (all: and without) an ack off the lane of the waiting item `it` and
-   blocks the lane until then (0: no block).  Returns them in order, chained by ->next. */
+   blocks the lane until then (0: no block).  Returns them in order, chained by ->next: so they are
+   handed back. */
 struct item *queue_cut(struct queue *q, struct item *it, bool all, int64_t until_ms);
 
 /* Under way before, and handed back to the giver: its lane is blocked until then, by this event,
    and what waits behind it is cut off, for the caller to answer and queue_free.  The item itself is
    gone; what of its lane is under way still is settled by the caller (queue_stuck). */
 struct item *queue_held(struct queue *q, struct item *it, int64_t until_ms);
+
+/* Under way before, and handed back because its lane is blocked; the item is gone. */
+void queue_held_behind(struct queue *q, struct item *it);
 
 /* Whether an item under way has lost its place: its lane is blocked, or an earlier event of its
    person went back to wait. */

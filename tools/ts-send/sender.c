@@ -45,7 +45,7 @@ static size_t line_bytes(const struct sender_config *config)
 static int sender_open(struct sender *s, const struct sender_config *config, struct fault *why)
 {
     *s = (struct sender){.config = config, .profile = config->profile};
-    s->emptied_ms = s->now_ms = monotonic_ms();
+    s->now_ms = monotonic_ms();
     url_shown(config->transfer.url, s->url);
     line_writer_init(&s->out, STDOUT_FILENO, "standard output");
     s->queue = queue_new(config->memory_bytes);

@@ -356,7 +356,7 @@ static void answer_final(
 /* Those behind it wait for its return, which without an ack is the next run. */
 static void hold(struct sender *s, struct item *it, const struct reply *r, const struct verdict *v)
 {
-    int64_t retry_ms = it->has_ack ? s->now_ms + s->config->backoff.last_ms : INT64_MAX / 4;
+    int64_t retry_ms = it->has_ack ? s->now_ms + s->config->backoff.last_ms : QUEUE_FOR_EVER;
     struct item *next;
 
     answer_final(s, it, r, v);
@@ -475,7 +475,7 @@ static void close_gaps(struct sender *s, struct batch *b, int64_t wake_ms)
             b->item[kept++] = it;
         } else if (blocked) {
             answer_item(s, it, OUTCOME_DEFERRED, 0, BEHIND, answer_retry_ms(s, it));
-            queue_done(s->queue, it);
+            queue_held_behind(s->queue, it);
         } else {
             queue_back(s->queue, &it, 1, wake_ms);
         }

@@ -111,7 +111,6 @@ struct sender {
     /* input */
     bool input_ended, input_idle; /* idle: nothing to read at this moment */
     bool acks;                    /* an event had one */
-    int64_t emptied_ms;           /* when it was seen empty last */
     uint64_t bad;                 /* lines that are no event, or carry `error` */
 
     /* requests */

@@ -153,60 +153,149 @@ START_TEST(parked_goes_back_to_its_place)
 }
 END_TEST
 
+static uint64_t hash(const char *id)
+{
+    return queue_hash(q, slice_of(id));
+}
+
+/* Whether the event, handed over now, is handed back as well. */
+static bool blocked(const char *person, const char *id, int64_t at)
+{
+    int64_t until = 0;
+
+    return queue_blocked(q, hash(person), hash(id), true, at, &until);
+}
+
+static void block(const char *person, const char *id, int64_t until)
+{
+    queue_block(q, hash(person), hash(id), until);
+}
+
 START_TEST(handed_back)
 {
     struct item *first = put("p", "p1", "a");
-    uint64_t p = first->person, id1 = queue_hash(q, SLICE("p1")), id2 = queue_hash(q, SLICE("p2"));
     int64_t until = 0;
 
     put("p", "p2", "a");
-    ck_assert(!queue_blocked(q, p, id2, now, 0, &until));
+    ck_assert(!queue_blocked(q, first->person, hash("p2"), true, now, &until));
     ck_assert_str_eq(cut(first, false, 5000), "p1 p2 ");
-    ck_assert(queue_blocked(q, p, id2, now, 0, &until));
+    ck_assert(queue_blocked(q, hash("p"), hash("p2"), true, now, &until));
     ck_assert_int_eq(until, 5000);
-    ck_assert(!queue_blocked(q, queue_hash(q, SLICE("r")), id2, now, 0, &until));
-    /* Not while the input was not seen empty after that time … */
-    ck_assert(queue_blocked(q, p, id2, 5001, 4999, &until));
-    /* … but the first one itself may come. */
-    ck_assert(!queue_blocked(q, p, id1, 1001, 0, &until));
-    ck_assert(!queue_blocked(q, p, id2, 1001, 0, &until));
+    ck_assert(!blocked("r", "r1", now));
+    /* However late it is, the giver may have handed it over before. */
+    ck_assert(blocked("p", "p3", 500000));
+    /* The first one itself may come, and then what was behind it. */
+    ck_assert(!blocked("p", "p1", 1001));
+    ck_assert(blocked("p", "p4", 1001));
+    ck_assert(!blocked("p", "p2", 1001));
+    ck_assert(!blocked("p", "p3", 1001));
+    ck_assert(!blocked("p", "p4", 1001));
+    ck_assert(!blocked("p", "p5", 1001));
 }
 END_TEST
 
-START_TEST(blocks_end)
+START_TEST(first_does_not_come)
 {
-    uint64_t p = queue_hash(q, SLICE("p"));
+    block("p", "p1", 5000);
+    ck_assert(blocked("p", "p2", 6000));
+    ck_assert(blocked("p", "p3", 7000));
+    ck_assert(blocked("p", "p2", 4999)); /* not before the time */
+    ck_assert(blocked("p", "p3", 8000)); /* not before the second, which has not come since */
+    ck_assert(!blocked("p", "p2", 8000));
+    /* What is new waits for those that were behind the first as well. */
+    ck_assert(blocked("p", "p4", 8000));
+    ck_assert(!blocked("p", "p3", 8000));
+    ck_assert(blocked("p", "p5", 8000));
+    ck_assert(!blocked("p", "p5", 8000));
+    ck_assert(!blocked("p", "p6", 8000));
+    /* Held twice: what was behind it may have been handed over between. */
+    block("p", "p7", 9000);
+    ck_assert(blocked("p", "p8", 9000));
+    block("p", "p7", 9000);
+    ck_assert(blocked("p", "p8", 9000));
+    ck_assert(!blocked("p", "p8", 9000));
+    ck_assert_uint_eq(queue_count(q), 0);
+}
+END_TEST
+
+START_TEST(comes_back_twice)
+{
+    struct item *a[2];
+    size_t n;
+
+    ck_assert_str_eq(cut(put("p", "p1", "a"), false, 1000), "p1 ");
+    ck_assert(blocked("p", "p2", 1000));
+    ck_assert(!blocked("p", "p1", 1000));
+    ck_assert_str_eq(cut(put("p", "p1", "a"), false, 1000), "p1 ");
+    /* The giver may not know yet of the second time. */
+    ck_assert(blocked("p", "p2", 1000));
+    ck_assert(!blocked("p", "p1", 1000));
+    put("p", "p1", "a");
+    ck_assert(!blocked("p", "p2", 1000));
+    ck_assert(!blocked("p", "p3", 1000));
+    /* The first is under way and fails: what was put behind it goes back as well. */
+    put("p", "p2", "a");
+    ck_assert_str_eq(take(a, 2, 1000, &n), "p1 p2");
+    ck_assert_ptr_null(queue_held(q, a[0], 1000));
+    queue_held_behind(q, a[1]);
+    ck_assert(blocked("p", "p3", 1000));
+    ck_assert(!blocked("p", "p1", 1000));
+    ck_assert(blocked("p", "p4", 1000));
+    ck_assert(!blocked("p", "p2", 1000));
+    ck_assert(!blocked("p", "p3", 1000));
+    ck_assert(!blocked("p", "p4", 1000));
+    ck_assert(!blocked("p", "p5", 1000));
+}
+END_TEST
+
+START_TEST(blocks_are_bounded)
+{
+    char person[24], id[24];
     int64_t until;
 
-    queue_block(q, p, 7, 5000);
-    ck_assert(queue_blocked(q, p, 8, 1000, 0, &until));
-    ck_assert(!queue_blocked(q, p, 8, 5001, 5000, &until));
-    queue_block(q, p, 7, 5000);
-    ck_assert(!queue_blocked(q, p, 8, 65000, 0, &until));
-    /* Nobody asks again: the lane goes by itself. */
-    queue_block(q, p, 7, 5000);
-    ck_assert_int_eq(queue_wake(q, 5000), 65000);
-    ck_assert_int_eq(queue_wake(q, 65000), INT64_MAX);
-    ck_assert(!queue_blocked(q, p, 8, 1000, 0, &until));
+    /* They take no room from others, and of too many the oldest goes. */
+    for (unsigned i = 0; i < QUEUE_LANES_MAX + 10; i++) {
+        ck_assert(queue_room(q));
+        snprintf(person, sizeof person, "x%u", i);
+        block(person, "x", 5000);
+    }
+    ck_assert(!queue_blocked(q, hash("x9"), hash("y"), true, now, &until));
+    ck_assert(queue_blocked(q, hash("x10"), hash("y"), false, now, &until));
+    /* One of whom many come goes to the end of the queue, and stays. */
+    for (unsigned i = 0; i < QUEUE_BACKS_MAX + 10; i++) {
+        snprintf(id, sizeof id, "y%u", i);
+        ck_assert(blocked("x20", id, now));
+    }
+    ck_assert(!blocked("x21", "z", now));
+    ck_assert(!blocked("x20", "y5", 5000));
+    ck_assert(blocked("x20", "z", 5000));
+    /* But not those that are for ever. */
+    for (unsigned i = 0; i < QUEUE_LANES_MAX; i++) {
+        snprintf(person, sizeof person, "x%u", i);
+        queue_block(q, hash(person), 1, QUEUE_FOR_EVER);
+    }
+    ck_assert(!queue_room(q));
+    ck_assert(queue_blocked(q, hash("x0"), hash("y"), true, now, &until));
 }
 END_TEST
 
 START_TEST(earliest_ends_the_block)
 {
     struct item *a[2], *second;
-    uint64_t p;
-    int64_t until;
     size_t n;
 
-    p = put("p", "p1", "a")->person;
+    put("p", "p1", "a");
     take(a, 1, 1000, &n);
     second = put("p", "p2", "a");
     ck_assert(queue_behind(q, second));
     ck_assert_str_eq(cut(second, false, 5000), "p2 ");
     queue_back(q, a, 1, 0);
     ck_assert_str_eq(cut(a[0], false, 5000), "p1 ");
-    ck_assert(queue_blocked(q, p, queue_hash(q, SLICE("p2")), now, 0, &until));
-    ck_assert(!queue_blocked(q, p, queue_hash(q, SLICE("p1")), now, 0, &until));
+    ck_assert(blocked("p", "p2", now));
+    ck_assert(!blocked("p", "p1", now));
+    ck_assert(blocked("p", "p3", now));
+    ck_assert(!blocked("p", "p2", now));
+    ck_assert(!blocked("p", "p3", now));
 }
 END_TEST
 
@@ -418,7 +507,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, back_in_order_after_a_sleep);
     tcase_add_test(tc, parked_goes_back_to_its_place);
     tcase_add_test(tc, handed_back);
-    tcase_add_test(tc, blocks_end);
+    tcase_add_test(tc, first_does_not_come);
+    tcase_add_test(tc, comes_back_twice);
+    tcase_add_test(tc, blocks_are_bounded);
     tcase_add_test(tc, earliest_ends_the_block);
     tcase_add_test(tc, without_ack_waits_in_place);
     tcase_add_test(tc, favours_what_did_not_fail);
