@@ -259,7 +259,7 @@ n=${n:-4000}
 store two 6
 events 1 $((n / 2)) 97 | ts-spool put "$store" >/dev/null
 for d in 1 2; do
-    spawn ts-spool drain -F -w 200 --into "$receiver two.ledger 50 0 8" "$store"
+    spawn ts-spool drain -F -w 200 --into "$receiver two.ledger 50" "$store"
     drains[d]=$spawned
 done
 events $((n / 2 + 1)) "$n" 97 | ts-spool put "$store" >put.out
@@ -354,7 +354,7 @@ is "$? $(grep -c '"stored"' put.out)" "0 3000" "put whose replies get lost says 
 sed 's/^/# /' err
 is "$(number "$store" stored)" 3000 "and stored each once"
 through 99 # an exchange on a new connection takes some thirty
-timeout 60 ts-spool drain -w 100 --into "$receiver cut.ledger 100 0 20" "$through" 2>err
+timeout 60 ts-spool drain -w 100 --into "$receiver cut.ledger 100" "$through" 2>err
 wait_for 20 ts-spool drain --into "$receiver cut.ledger" "$through"
 is "$(number "$store" delivered) $(distinct cut.ledger)" "3000 3000" "a drain whose replies get lost delivers all"
 is "$(disordered cut.ledger) $(doubled cut.ledger)" "0 0" "in order, and each once"
