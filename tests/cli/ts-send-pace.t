@@ -126,6 +126,36 @@ is "$status $(grep -c '"delivered"' "$T/out")" "0 400" "503 above five at once: 
 [ "$(jq -s 'map(select(.status == 503)) | length' "$T/log")" -lt 150 ]
 ok $? "503 above five at once: few are sent in vain"
 
+# --- what a profile allows ---------------------------------------------------------------------------
+
+cat >"$T/hr.jq" <<'E2'
+def defaults: {connections: 2, rate: "100/s"};
+def request: {path: "", json: .events[0]};
+E2
+server_start none 1e9 1 0 0.1
+# allowed NAME BUSIEST LEAST-SECONDS MOST-SECONDS ARGS...: of 20 events
+allowed() {
+    events 20 | send -p "$T/hr.jq" "${@:5}"
+    is "$status $(jq -s '.[-20:] | map(.busy) | max' "$T/log")" "0 $2" "$1: $2 at once"
+    jq -se --argjson least "$3" --argjson most "$4" \
+        '.[-20:] | .[-1].at - .[0].at | . >= $least and . <= $most' "$T/log" >/dev/null
+    ok $? "$1: as fast as is allowed"
+}
+allowed "as the profile says" 2 0.9 5
+is "$(cat "$T/err")" "" "and no word about it"
+allowed "-j 8" 2 0.9 5 -j 8
+is "$(cat "$T/err")" "ts-send: --connections 8: the profile hr.jq allows 2" "is told"
+allowed "-j 1" 1 1.8 9 -j 1
+allowed "--rate 10/s" 2 1.85 9 --rate 10/s
+sed -i 's|100/s|10/s|; s/connections: 2, //' "$T/hr.jq"
+allowed "--rate 1000/s" 2 1.85 9 --rate 1000/s
+is "$(cat "$T/err")" "ts-send: --rate 1000/s: the profile hr.jq allows no more than one request in 0.1 s" "is told"
+for wrong in 'rate: 10' 'rate: "0/s"' 'rate: ""' 'connections: 0' 'connections: 1.5' 'arrays: 1'; do
+    echo "def defaults: {$wrong}; def request: {};" >"$T/bad.jq"
+    events 1 | send -p "$T/bad.jq"
+    is "$status $(grep -c "profile bad.jq: defaults: ${wrong%%:*}: " "$T/err")" "78 1" "$wrong: is refused"
+done
+
 # --- an outage is told once, and SIGHUP tries at once ------------------------------------------------
 
 command -v receiver >/dev/null || skip_all "the receiver is not built"

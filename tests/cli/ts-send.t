@@ -47,7 +47,7 @@ refused 64 "must be 'Name: value'" -H $'A: b\r\nC: d'
 refused 64 'is written by ts-send itself' -H 'Content-Length: 3'
 refused 64 'from 1 to 256' -j 0
 refused 64 'must be from 1024' --max-body 10
-refused 64 'write it like' --rate fast
+for rate in fast 0 0/s 0.5/s -1/s /m '' 1e3 10/d 9999999; do refused 64 'write it like' --rate "$rate"; done
 refused 64 'not shorter than' --retry-first 2s --retry-max 1s
 refused 64 'v5 or v8' --id v4
 refused 64 'https://' --cacert "$T/token" http://host/

@@ -273,6 +273,28 @@ static int64_t failing_since(void)
     return s > 0 && s <= time(NULL) ? s : 0;
 }
 
+/* What a profile allows holds for -j and --rate too: these can only be stricter. */
+static int set_limits(struct settings *k, const struct profile_defaults *d, struct fault *why)
+{
+    struct sender_config *c = &k->sender;
+    unsigned most = d->connections_most ? d->connections_most : SENDER_CONNECTIONS_MAX;
+
+    c->transfer.connections = k->connections ? (unsigned)k->connections : d->connections;
+    if (c->transfer.connections > most) {
+        msg_warn(
+            "--connections %lld: the profile %s allows %u", k->connections, c->profile->name, most);
+        c->transfer.connections = most;
+    }
+    if (k->rate && !profile_rate(k->rate, &c->rate_us))
+        return fault_set(why, EX_USAGE, "--rate %s: write it like 10/s, 600/m or 5000/h", k->rate);
+    if (k->rate && c->rate_us < d->rate_us)
+        msg_warn("--rate %s: the profile %s allows no more than one request in %.3g s", k->rate,
+            c->profile->name, (double)d->rate_us / 1e6);
+    if (c->rate_us < d->rate_us)
+        c->rate_us = d->rate_us;
+    return 0;
+}
+
 /* What was not said comes from the profile; then everything in the units of the sender. */
 static int complete(struct settings *k, struct fault *why)
 {
@@ -313,19 +335,15 @@ static int complete(struct settings *k, struct fault *why)
         c->transfer.whole_replies = true;
     }
     c->transfer.tls = url_is_https(c->transfer.url) || c->oauth_file;
-    c->transfer.connections = k->connections ? (unsigned)k->connections : d.connections;
     c->transfer.timeout_ms = k->timeout_ms;
     c->transfer.connect_timeout_ms = k->connect_timeout_ms;
     c->transfer.reply_max = 1u << 20;
     c->failing_since_s = failing_since();
-    c->rate_us = d.rate_us;
-    if (k->rate && !profile_rate(k->rate, &c->rate_us))
-        return fault_set(why, EX_USAGE, "--rate %s: write it like 10/s, 600/m or 5000/h", k->rate);
     k->explain.batch = c->batch;
     k->explain.id = c->id;
     k->explain.snapshots = &c->snapshots;
     k->explain.body_bytes = c->body_bytes;
-    return set_snapshots(k, why);
+    return set_limits(k, &d, why) < 0 ? -1 : set_snapshots(k, why);
 }
 
 /* 1: go on; 0: --help or --version was answered; -1: *why. */

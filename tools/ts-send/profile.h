@@ -18,10 +18,11 @@ enum arrays {
 
 struct profile_defaults {
     unsigned connections;
-    unsigned batch; /* events a request */
+    unsigned connections_most; /* more are not opened, whatever -j says; 0: no such limit */
+    unsigned batch;            /* events a request */
     enum arrays arrays;
     size_t body_bytes;   /* the largest body */
-    int64_t rate_us;     /* between the starts of two requests; 0: no limit */
+    int64_t rate_us;     /* at least, between the starts of two requests; 0: no limit */
     int64_t late_s;      /* older events cannot be delivered; -1: any age */
     const char *content; /* Content-Type; NULL: each request has its own */
 };

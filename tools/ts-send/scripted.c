@@ -108,7 +108,7 @@ static int take_words(struct scripted *p, struct profile_defaults *d, struct fau
         [ARRAYS_NONE] = "none", [ARRAYS_ATOMIC] = "atomic", [ARRAYS_ITEMS] = "items"};
     struct value arrays = value_get(p->defaults, "arrays"), rate = value_get(p->defaults, "rate");
     struct slice form = value_text(arrays), speed = value_text(rate);
-    bool fine = !form.p || slice_is(form, forms[ARRAYS_NONE]);
+    bool fine = value_kind(arrays) == VALUE_NULL;
     int rc = 0;
 
     for (enum arrays i = ARRAYS_NONE; form.p && i <= ARRAYS_ITEMS; i++)
@@ -118,7 +118,7 @@ static int take_words(struct scripted *p, struct profile_defaults *d, struct fau
         }
     if (!fine)
         rc = bad(p, "arrays: none, atomic or items", why);
-    else if (speed.p && !profile_rate(speed.p, &d->rate_us))
+    else if (value_kind(rate) != VALUE_NULL && (!speed.p || !profile_rate(speed.p, &d->rate_us)))
         rc = bad(p, "rate: write it like 10/s, 600/m or 5000/h", why);
     value_free(arrays);
     value_free(rate);
@@ -195,14 +195,15 @@ static int check_keys(const struct scripted *p, struct fault *why)
 static int take_defaults(struct scripted *p, struct fault *why)
 {
     struct profile_defaults *d = &p->profile.defaults;
-    double batch = 1, connections = 4, body = 1 << 20, late = -1;
+    double batch = 1, connections = 0, body = 1 << 20, late = -1;
 
     if (check_keys(p, why) < 0 || take_number(p, "batch", 1, 10000, &batch, why) < 0 ||
         take_number(p, "connections", 1, 256, &connections, why) < 0 ||
         take_number(p, "max_body", 1024, 64 << 20, &body, why) < 0 ||
         take_number(p, "late", 0, 1e9, &late, why) < 0)
         return -1;
-    *d = (struct profile_defaults){.connections = (unsigned)connections,
+    *d = (struct profile_defaults){.connections = connections > 0 ? (unsigned)connections : 4,
+        .connections_most = (unsigned)connections,
         .batch = (unsigned)batch,
         .body_bytes = (size_t)body,
         .late_s = (int64_t)late};

@@ -13,7 +13,7 @@ def about: {
 };
 
 def defaults: {
-    batch: 1, connections: 4, arrays: "none",
+    batch: 1, arrays: "none",
     options: {
         provider: {required: true, help: "x-provider-name"},
         serial: {help: "serialNumber of every clocking (device_id)"},

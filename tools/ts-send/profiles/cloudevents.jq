@@ -13,7 +13,7 @@ def about: {
 };
 
 def defaults: {
-    batch: 1, connections: 4, arrays: "atomic",
+    batch: 1, arrays: "atomic",
     accept: ["application/json", "application/problem+json"],
     options: {
         mode: {default: "structured", help: "structured, binary or batch"},

@@ -15,7 +15,7 @@ def about: {
 };
 
 def defaults: {
-    batch: 1, connections: 4, arrays: "none", late: 900,
+    batch: 1, arrays: "none", late: 900,
     options: {
         unit: {required: true, help: "intOpunitId: where the persons work"},
         late: {default: "120", help: "how many seconds old an event may be, 900 at most"}

@@ -13,7 +13,7 @@ def about: {
 };
 
 def defaults: {
-    batch: 1, connections: 4, rate: null, arrays: "none", late: null, time: "echo",
+    batch: 1, rate: null, arrays: "none", late: null, time: "echo",
     accept: ["application/json"],
     options: {
         path: {default: "v14", help: "v14 (and later), or v13 for ERPNext with HR built in"},

@@ -13,7 +13,7 @@ def about: {
 };
 
 def defaults: {
-    batch: 1, connections: 4, rate: null, arrays: "none", late: null,
+    batch: 1, rate: null, arrays: "none", late: null,
     accept: ["application/json"],
     options: {
         api: {default: "json2", help: "json2 (Odoo 19 and later) or jsonrpc"},

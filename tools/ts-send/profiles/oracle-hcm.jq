@@ -15,7 +15,7 @@ def about: {
 };
 
 def defaults: {
-    batch: 1, connections: 4, arrays: "none",
+    batch: 1, arrays: "none",
     options: {
         version: {default: "11.13.18.05", help: "version in the path"},
         source: {default: "turnstile", help: "sourceId, 40 characters at most"},
