@@ -72,6 +72,7 @@ void receipt_print(struct buf *out, const struct receipt *r)
     member_time(out, "at", r->at_ms);
     member_time(out, "retry_at", r->retry_at_ms);
     member(out, "location", r->location);
+    member(out, "trace", r->trace);
     buf_lit(out, "}\n");
 }
 
@@ -132,6 +133,8 @@ int receipt_parse(
             r->retry_at_ms = instant_of(val);
         else if (slice_is(k, "location"))
             r->location = text_of(val);
+        else if (slice_is(k, "trace"))
+            r->trace = text_of(val);
     }
     if (r->outcome == OUTCOMES)
         return fault_set(why, EX_DATAERR, "not a receipt: no known \"outcome\"");

@@ -35,6 +35,7 @@ struct receipt {
     int64_t at_ms;         /* instant; 0: not said */
     int64_t retry_at_ms;   /* instant; 0: not said */
     struct slice location; /* where the receiver keeps it */
+    struct slice trace;    /* of the request, where event_id does not tell it */
 };
 
 /* Appends the line, with its newline. */

@@ -45,6 +45,7 @@ refused 64 'looks like a secret' -H "Cookie: a=$secret"
 refused 64 "must be 'Name: value'" -H 'no colon'
 refused 64 "must be 'Name: value'" -H $'A: b\r\nC: d'
 refused 64 'is written by ts-send itself' -H 'Content-Length: 3'
+refused 64 'is written by ts-send itself' -H 'traceparent: 00-1-2-01'
 refused 64 'from 1 to 256' -j 0
 refused 64 'must be from 1024' --max-body 10
 for rate in fast 0 0/s 0.5/s -1/s /m '' 1e3 10/d 9999999; do refused 64 'write it like' --rate "$rate"; done
@@ -68,6 +69,7 @@ like "$(ts-send -V)" '^ts-send [0-9]' "--version"
 is "$(echo "$event" | ts-send -n --token-file "$T/token" --header-file "$T/header" -H 'X-A: b' \
     'http://host/p?key=geheim' 2>&1)" "POST http://host/p?***
 Idempotency-Key: 019b9805-6100-8b85-a657-08efdeb09c4e
+traceparent: 00-019b980561008b85a65708efdeb09c4e-e2c5fc62dd459478-01
 X-A: b
 Content-Type: application/json
 User-Agent: $(ts-send -V | tr ' ' /)
@@ -89,7 +91,7 @@ like "$(echo "$event" | ts-send -n -H 'Content-Type: text/json')" 'Content-Type:
     "-H replaces the content type"
 is "$(printf '%s\n' '{"event_id":"a b\r\nX: y"}' | ts-send -n | grep -c '^Idempotency-Key: [0-9a-f-]*$')" 1 \
     "an id that no header may carry is hashed"
-is "$(echo "$event" | ts-send -n | wc -l)" 7 "-n ends its request with a blank line"
+is "$(echo "$event" | ts-send -n --no-traceparent | wc -l)" 7 "-n ends its request with a blank line"
 
 is "$(ts-send --help | awk '/^  (-|    --)/ && substr($0, 28, 2) !~ /^ [^ ]/')" "" \
     "--help: the texts stand in one column"

@@ -43,17 +43,29 @@ static void build(struct sender *s, struct batch *b)
     s->profile->request(&b->body, s->slices, n, s->config->array);
 }
 
-void batch_make_key(struct sender *s, struct batch *b)
+static void make_set_key(struct sender *s, struct batch *b)
 {
     unsigned n = batch_count(b);
 
-    if (!s->config->array) {
-        request_key(item_id(b->item[b->done]), s->config->id, b->key);
-        return;
-    }
     for (unsigned i = 0; i < n; i++)
         s->slices[i] = item_id(b->item[b->done + i]);
     request_key_set(s->slices, n, b->key);
+}
+
+void batch_make_key(struct sender *s, struct batch *b)
+{
+    const struct item *first = b->item[b->done];
+    bool several = batch_count(b) > 1;
+
+    if (s->config->array)
+        make_set_key(s, b);
+    else
+        request_key(item_id(first), s->config->id, b->key);
+    b->trace[0] = '\0';
+    b->trace_told = several && !s->config->no_trace;
+    if (!s->config->no_trace)
+        request_trace(several ? slice_of(b->key) : item_id(first),
+            (uint64_t)first->tries + b->steps, b->trace);
 }
 
 /* An event with an ack must be answered in time, whatever the receiver does. */
@@ -74,6 +86,8 @@ static void print_dry(
     const struct sender *s, const struct batch *b, struct slice body, struct buf *out)
 {
     buf_printf(out, "POST %s\nIdempotency-Key: %s\n", s->url, b->key);
+    if (b->trace[0])
+        buf_printf(out, "%s\n", b->trace);
     for (unsigned i = 0; i < headers_count(s->headers); i++) {
         const char *line = headers_line(s->headers, i);
 
@@ -119,6 +133,7 @@ static int go(struct sender *s, struct batch *b, struct fault *why)
     struct request r = {.key = b->key, .tag = b, .timeout_ms = batch_time_left(s, b)};
 
     batch_make_key(s, b);
+    r.trace = b->trace[0] ? b->trace : NULL;
     if (s->profile->as_is && !s->config->array) {
         r.body = item_body(b->item[b->done]);
     } else {

@@ -58,7 +58,8 @@ static bool holds_secret(const char *field, size_t n)
 static bool ours_to_write(const char *field, size_t n)
 {
     static const char *const names[] = {"content-length", "transfer-encoding", "connection",
-        "content-encoding", "idempotency-key", "expect", "host", "te", "upgrade", "trailer"};
+        "content-encoding", "idempotency-key", "traceparent", "expect", "host", "te", "upgrade",
+        "trailer"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i]) == n && strncasecmp(field, names[i], n) == 0)

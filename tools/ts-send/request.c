@@ -2,6 +2,8 @@
 /* Bodies, keys and gzip. */
 #include "request.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <uuid/uuid.h>
 #include <zlib.h>
@@ -100,6 +102,35 @@ void request_key_set(struct slice *ids, size_t n, char out[REQUEST_KEY_BYTES])
     }
     uuid_v5(buf_all(&name), out);
     buf_free(&name);
+}
+
+static uint64_t octets(const uint8_t *p)
+{
+    uint64_t n = 0;
+
+    for (int i = 0; i < 8; i++)
+        n = n << 8 | p[i];
+    return n;
+}
+
+void request_trace(struct slice id, uint64_t number, char out[REQUEST_TRACE_BYTES])
+{
+    char made[REQUEST_ID_BYTES];
+    struct identity trace;
+    uint64_t high, low, span;
+
+    if (!identity_parse(id, &trace)) {
+        uuid_v5(id, made);
+        identity_parse(slice_of(made), &trace);
+    }
+    high = octets(trace.octets);
+    low = octets(trace.octets + 8);
+    if (high == 0 && low == 0) /* which no trace may be */
+        low = 1;
+    span = low + number * UINT64_C(0x9e3779b97f4a7c15); /* odd: no two tries are the same */
+    snprintf(out, REQUEST_TRACE_BYTES,
+        "traceparent: 00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-01", high, low,
+        span ? span : 1);
 }
 
 /* ---- gzip ---- */

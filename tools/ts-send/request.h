@@ -27,6 +27,14 @@ void request_key(struct slice id, enum id_form form, char out[REQUEST_KEY_BYTES]
 /* … of an array: a version-5 UUID of the set of ids, whatever their order.  ids is reordered. */
 void request_key_set(struct slice *ids, size_t n, char out[REQUEST_KEY_BYTES]);
 
+/* The header field of a W3C trace context.  The trace is that of the id: its 32 hexadecimal digits
+   where it is a UUID, else those of a version-5 UUID of it, so that a repeat carries the same.
+   number: of the try in it. */
+#define REQUEST_TRACE_BYTES 72
+#define REQUEST_TRACE_AT 16 /* where those digits begin in the field */
+#define REQUEST_TRACE_DIGITS 32
+void request_trace(struct slice id, uint64_t number, char out[REQUEST_TRACE_BYTES]);
+
 /* body as a gzip member, in out (replaced).  The work memory is kept for the next call. */
 struct request_packer;
 void request_pack(struct request_packer **packer, struct buf *out, struct slice body);

@@ -172,7 +172,8 @@ void settle_delivered(struct sender *s, struct batch *b, const struct reply *r, 
             .outcome = outcome,
             .status = r->status,
             .attempts = it->tries,
-            .ambiguous = it->ambiguous};
+            .ambiguous = it->ambiguous,
+            .trace = batch_trace(b)};
 
         if (v.location)
             receipt.location = slice_of(v.location);
@@ -330,8 +331,8 @@ void settle_session(struct sender *s, bool probe, const struct reply *r, struct 
 
 static const struct reply nothing_sent = {.net = NET_UNSENT, .net_text = "nothing was sent"};
 
-static void answer_final(
-    struct sender *s, const struct item *it, const struct reply *r, const struct verdict *v)
+static void answer_final(struct sender *s, const struct batch *b, const struct item *it,
+    const struct reply *r, const struct verdict *v)
 {
     static const enum outcome outcomes[] = {
         [ACT_DELIVERED] = OUTCOME_DELIVERED,
@@ -348,18 +349,20 @@ static void answer_final(
         .error = arrived ? SLICE_NONE : slice_of(v->reason),
         .attempts = it->tries,
         .ambiguous = it->ambiguous,
-        .location = slice_of(v->location)};
+        .location = slice_of(v->location),
+        .trace = r != &nothing_sent ? batch_trace(b) : SLICE_NONE};
 
     answer_receipt(s, &receipt);
 }
 
 /* Those behind it wait for its return, which without an ack is the next run. */
-static void hold(struct sender *s, struct item *it, const struct reply *r, const struct verdict *v)
+static void hold(struct sender *s, const struct batch *b, struct item *it, const struct reply *r,
+    const struct verdict *v)
 {
     int64_t retry_ms = it->has_ack ? s->now_ms + s->config->backoff.last_ms : QUEUE_FOR_EVER;
     struct item *next;
 
-    answer_final(s, it, r, v);
+    answer_final(s, b, it, r, v);
     for (it = queue_held(s->queue, it, retry_ms); it; it = next) {
         next = it->next;
         answer_item(s, it, OUTCOME_DEFERRED, 0, BEHIND, it->has_ack ? retry_ms : 0);
@@ -384,7 +387,7 @@ static unsigned settle_arrived(
             report(s, destination_delivered(&s->destination, b->probe), r, NULL);
             answer_suspects(s, b->refusals);
         }
-        answer_final(s, b->item[i], r, &v[n]);
+        answer_final(s, b, b->item[i], r, &v[n]);
         queue_done(s->queue, b->item[i]);
         b->item[i] = NULL;
     }
@@ -406,9 +409,9 @@ static void settle_judged(
                 report(s,
                     destination_known_bad(&s->destination, b->probe, s->now_ms, settle_random()), r,
                     NULL);
-            hold(s, it, r, &v[n]);
+            hold(s, b, it, r, &v[n]);
         } else if (!sent) {
-            answer_final(s, it, r, &v[n]);
+            answer_final(s, b, it, r, &v[n]);
             queue_done(s->queue, it);
         } else if (!refused_item(s, it, b->probe, r, v[n].reason)) {
             queue_back(s->queue, &it, 1, 0);

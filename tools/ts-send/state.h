@@ -33,7 +33,9 @@ struct batch {
     int64_t sent_ms;
     struct buf body, packed;
     char key[REQUEST_KEY_BYTES];
-    struct batch *next; /* in the list of the free, or of those to go on with */
+    char trace[REQUEST_TRACE_BYTES]; /* "": none */
+    bool trace_told;                 /* by the receipt: no event_id tells it */
+    struct batch *next;              /* in the list of the free, or of those to go on with */
 
     /* Of a jq profile: the conversation about the events of this request. */
     bool talking;        /* `events` holds them */
@@ -183,7 +185,14 @@ void batch_renew_secrets(struct sender *s);
 
 /* How long the request may take, so that its events are answered in time. */
 int64_t batch_time_left(const struct sender *s, const struct batch *b);
+/* Its Idempotency-Key and its trace. */
 void batch_make_key(struct sender *s, struct batch *b);
+
+static inline struct slice batch_trace(const struct batch *b)
+{
+    return b->trace_told ? (struct slice){b->trace + REQUEST_TRACE_AT, REQUEST_TRACE_DIGITS}
+                         : SLICE_NONE;
+}
 
 /* ---- settle.c: what becomes of the events of a request ---- */
 

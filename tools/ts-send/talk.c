@@ -425,6 +425,8 @@ static void print_dry(struct sender *s, struct batch *b)
     buf_printf(out, "%s %s\n", b->ask.method, b->ask.url.data);
     if (b->ask.idempotency)
         buf_printf(out, "Idempotency-Key: %s\n", b->key);
+    if (b->trace[0])
+        buf_printf(out, "%s\n", b->trace);
     for (unsigned i = 0; i < b->ask.field_count; i++)
         buf_printf(out, "%s\n", b->ask.field[i]);
     for (unsigned i = 0; i < headers_count(s->headers); i++) {
@@ -476,6 +478,7 @@ int talk_go(struct sender *s, struct batch *b, struct fault *why)
     left_ms = batch_time_left(s, b);
     r.timeout_ms = left_ms < r.timeout_ms ? left_ms : r.timeout_ms;
     r.key = b->ask.idempotency ? b->key : NULL;
+    r.trace = b->trace[0] ? b->trace : NULL;
     r.once = !b->ask.safe;
     r.tag = b;
     b->session = s->talk.number;

@@ -50,7 +50,7 @@ struct call {
     CURL *easy;
     struct transfer *transfer;
     struct field_list *fields;
-    struct curl_slist key; /* first node: the one field that differs */
+    struct curl_slist key, trace; /* first nodes: the fields that differ */
     char key_text[KEY_FIELD_BYTES + KEY_BYTES_MAX];
     /* the fields of a request of its own kind */
     struct curl_slist own[TRANSFER_FIELDS_MAX + HEADERS_MAX + 1];
@@ -466,14 +466,13 @@ static void set_fields(struct call *c, struct field_list *f)
     fields_drop(c->fields);
     c->fields = f;
     f->references++;
-    c->key.next = f->node;
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, &c->key);
 }
 
 /* A request with a URL, a method and fields of its own. */
 static void set_own(struct call *c, struct field_list *f, const struct request *r)
 {
-    struct curl_slist *common = r->foreign ? &f->node[headers_count(f->headers)] : f->node;
+    struct curl_slist *common = r->foreign ? &f->node[headers_count(f->headers)] : c->key.next;
     unsigned n = 0;
 
     for (; n < r->fields && n < TRANSFER_FIELDS_MAX; n++)
@@ -550,6 +549,8 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
         r->timeout_ms < t->config.timeout_ms ? r->timeout_ms : t->config.timeout_ms;
 
     set_fields(c, t->fields);
+    c->trace = (struct curl_slist){(char *)(uintptr_t)r->trace, t->fields->node};
+    c->key.next = r->trace ? &c->trace : t->fields->node;
     if (r->key)
         snprintf(c->key_text + KEY_FIELD_BYTES, KEY_BYTES_MAX, "%s", r->key);
     if (timeout_ms != c->timeout_ms)

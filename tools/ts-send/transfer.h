@@ -45,7 +45,8 @@ int transfer_files(const struct transfer_config *config, struct fault *why);
 
 struct request {
     struct slice body;
-    const char *key; /* Idempotency-Key; NULL: none */
+    const char *key;   /* Idempotency-Key; NULL: none */
+    const char *trace; /* a whole field: traceparent; NULL: none */
 
     /* Where not every request is a POST to the configured URL: its own URL, on the same host, and
        more header fields than those of all requests. */

@@ -134,6 +134,41 @@ START_TEST(key_of_a_set)
 }
 END_TEST
 
+static const struct {
+    const char *id, *trace; /* NULL: some version-5 UUID */
+} traces[] = {
+    {"019b9805-6100-8b85-a657-08efdeb09c4e", "019b980561008b85a65708efdeb09c4e"},
+    {"019B9805-6100-8B85-A657-08EFDEB09C4E", NULL},
+    {"00000000-0000-0000-0000-000000000000", "00000000000000000000000000000001"},
+    {"00000000-0000-8000-0000-000000000000", NULL},
+    {"e1", NULL},
+    {"", NULL},
+    {"a b\r\nX: y", NULL},
+};
+
+START_TEST(trace)
+{
+    char first[REQUEST_TRACE_BYTES], again[REQUEST_TRACE_BYTES];
+    struct slice id = slice_of(traces[_i].id);
+
+    request_trace(id, 0, first);
+    ck_assert_uint_eq(strlen(first), 68);
+    ck_assert(strncmp(first, "traceparent: 00-", REQUEST_TRACE_AT) == 0);
+    ck_assert_uint_eq(
+        strspn(first + REQUEST_TRACE_AT, "0123456789abcdef"), (size_t)REQUEST_TRACE_DIGITS);
+    ck_assert_uint_eq(strspn(first + 49, "0123456789abcdef"), 16);
+    ck_assert_str_eq(first + 65, "-01");
+    if (traces[_i].trace)
+        ck_assert(strncmp(first + REQUEST_TRACE_AT, traces[_i].trace, REQUEST_TRACE_DIGITS) == 0);
+    for (uint64_t n = 0; n < 1000; n++) {
+        request_trace(id, n, again);
+        ck_assert(strncmp(first, again, 49) == 0);
+        ck_assert_int_eq(strcmp(first, again) == 0, n == 0);
+        ck_assert_uint_lt(strspn(again + 49, "0"), 16);
+    }
+}
+END_TEST
+
 START_TEST(gzip)
 {
     struct request_packer *packer = NULL;
@@ -256,6 +291,7 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, key, 0, (int)(sizeof ids / sizeof *ids));
     tcase_add_test(tc, long_key);
     tcase_add_test(tc, key_of_a_set);
+    tcase_add_loop_test(tc, trace, 0, (int)(sizeof traces / sizeof *traces));
     tcase_add_test(tc, gzip);
     tcase_add_loop_test(tc, url, 0, (int)(sizeof urls / sizeof *urls));
     tcase_add_loop_test(tc, field, 0, (int)(sizeof fields / sizeof *fields));
