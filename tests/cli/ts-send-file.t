@@ -57,6 +57,36 @@ refused 73 'cannot open the folder' "file://$T/none/x.csv"
 refused 64 'files know columns=' -o colums=time "file://$d/x.csv"
 refused 64 'must end like the URL' -o done=/tmp/x.ndjson "file://$d/x.csv"
 
+refused 64 '--profile: nothing for a file:// URL' -p frappe-hr "file://$d/x.csv"
+for option in -j2 -b2 -v --explain --watermark --gzip --http2 --insecure --id=v5 --rate=1/s --timeout=1s \
+    --connect-timeout=1s --answer-within=1s --give-up-after=1s --retry-first=1s --retry-max=2s --max-body=1M \
+    --max-memory=1M "--token-file=$T/none" "--header-file=$T/none" "--secret=a=$T/none" "--cacert=$T/none" \
+    "--cert=$T/none" "--key=$T/none" --proxy=http://127.0.0.1:1 --reply=x --now=2026-01-01T00:00:00Z \
+    '--header=X-A: b' --snapshots=omit "--snapshot-dir=$d" --snapshot-max=1M; do
+    refused 64 'nothing for a file:// URL, which takes -o, -n and --check' "$option" "file://$d/x.csv"
+done
+
+# --- a dry run --------------------------------------------------------------------------------------
+
+{
+    events 0 2
+    echo '{"skip":"s","event_id":"x"}'
+    events 2 3 3
+} >"$T/three"
+is "$(ts-send -n -o columns=person_id "file://$d/%d.csv" <"$T/three")" "file://$d/02.csv
+event_id,person_id
+019cacb1-8001-8b85-a657-000000000000,0
+019cacb1-8001-8b85-a657-000000000001,1
+
+file://$d/03.csv
+event_id,person_id
+019cacb1-8001-8b85-a657-000000000002,2" "-n: the rows, and where they would go"
+is "$(ts-send -n "file://$d/%d.ndjson" <"$T/three" | grep -c '^{"event_id"')" 3 "… as NDJSON too"
+is "$(ls -A "$d")" "" "… and nothing is written"
+ts-send -n "file://$d/%d.csv" <<<'{"a"' >"$T/out" 2>"$T/why"
+is "$? $(cat "$T/out")" "65 " "… a line that is no event: status 65"
+refused 73 'cannot open the folder' -n "file://$T/none/x.csv"
+
 # --- rows --------------------------------------------------------------------------------------------
 
 is "$(events 0 3 | to "file://$d/%Y-%m-%d.csv" | head -n 1 | sed 's/,"at.*//')" \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Events from standard input into files, a receipt for each when it is synced.  What has been read
- * without a wait is one append; nothing more is read before it is safe.
+ * without a wait is one append; nothing more is read before it is safe.  A dry run has no store,
+ * prints the rows in place of receipts, and touches no file.
  */
 #include "file_sink.h"
 
@@ -43,7 +44,8 @@ struct answer {
 struct sink {
     const char *url;
     struct file_format format;
-    struct file_store *store;
+    struct file_store *store; /* NULL: a dry run */
+    char shown[FILE_NAME_BYTES];
     struct zone *zone;
     long long grace_ms;
     struct line_reader *lines;
@@ -69,8 +71,10 @@ bool file_sink_is(const char *url)
 
 static int answer_now(struct sink *s, struct receipt *r, struct fault *why)
 {
-    r->at_ms = clock_now_ms();
     s->tally[r->outcome]++;
+    if (!s->store)
+        return 0;
+    r->at_ms = clock_now_ms();
     receipt_print(&s->out.buf, r);
     return line_written(&s->out, why);
 }
@@ -231,6 +235,24 @@ static size_t keep(struct sink *s, struct slice text)
     return s->texts.len - text.n;
 }
 
+/* A row, under the name of its file. */
+static int show_row(struct sink *s, const struct event *e, struct slice id,
+    const struct clock_time *t, struct fault *why)
+{
+    struct buf *out = &s->out.buf;
+    const char *name = strrchr(s->url, '/') + 1;
+    char file[FILE_NAME_BYTES];
+
+    file_name(name, t->local_s, file);
+    if (strcmp(file, s->shown) != 0) {
+        buf_printf(out, "%s%.*s%s\n", s->shown[0] ? "\n" : "", (int)(name - s->url), s->url, file);
+        file_format_heading(&s->format, out);
+        memcpy(s->shown, file, sizeof file);
+    }
+    file_format_row(&s->format, out, e, id, t);
+    return line_written(&s->out, why);
+}
+
 static int take_event(struct sink *s, const struct event *e, struct fault *why)
 {
     char made[IDENTITY_TEXT];
@@ -250,6 +272,8 @@ static int take_event(struct sink *s, const struct event *e, struct fault *why)
     rc = answered(s, e, id, &t, why);
     if (rc != 0)
         return rc < 0 ? -1 : 0;
+    if (!s->store)
+        return show_row(s, e, id, &t, why);
     f = file_of(s, t.local_s, why);
     if (!f && (why->status == EX_CONFIG || why->status == EX_IOERR))
         return -1;
@@ -337,7 +361,9 @@ static int wait_for_input(struct sink *s, struct fault *why)
     int ready = stop_wait(&in, 1, 0, false);
 
     if (ready == 0 && !stop_requested()) {
-        if (append(s, why) < 0 || line_flush(&s->out, why) < 0 || upkeep(s, &wait_ms, why) < 0)
+        wait_ms = -1;
+        if (append(s, why) < 0 || line_flush(&s->out, why) < 0 ||
+            (s->store && upkeep(s, &wait_ms, why) < 0))
             return -1;
         ready = stop_wait(&in, 1, (int)wait_ms, false);
     }
@@ -461,12 +487,15 @@ static int sink_set(struct sink *s, const struct file_sink_config *config,
 static int sink_open(struct sink *s, const struct file_sink_config *config, struct fault *why)
 {
     struct file_store_config store;
+    int64_t room;
 
     s->lines = line_reader_new(STDIN_FILENO, LINE_MAX_BYTES);
     s->events = event_reader_new();
     line_writer_init(&s->out, STDOUT_FILENO, "standard output");
     if (sink_set(s, config, &store, why) < 0)
         return -1;
+    if (config->dry)
+        return file_store_check(&store, &room, why);
     s->store = file_store_open(&store, why);
     if (!s->store)
         return -1;
@@ -497,12 +526,12 @@ int file_sink_run(const struct file_sink_config *config, struct fault *why)
         rc = turn(s, why);
     if (rc == 0)
         rc = append(s, why);
-    if (rc == 0)
+    if (rc == 0 && s->store)
         rc = file_store_release(s->store, why);
-    if (rc == 0)
+    if (rc == 0 && s->store)
         rc = file_store_tidy(s->store, now_local_s(s), false, why);
     /* Receipts of what is safe go out in any case. */
-    if (s->store && line_close(&s->out, rc == 0 ? why : &(struct fault){0}) < 0)
+    if ((s->store || config->dry) && line_close(&s->out, rc == 0 ? why : &(struct fault){0}) < 0)
         rc = -1;
     if (rc == 0)
         rc = end(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Events into files, for receivers that import them: file:///folder/%Y-%m-%d.csv or .ndjson.
- * ts-send(1), FILES, says what it promises.  A loop of its own: nothing here waits for a network.
+ * ts-profiles(7), FILES, says what it promises.  A loop of its own: nothing here waits for a network.
  */
 #ifndef TS_SEND_FILE_SINK_H
 #define TS_SEND_FILE_SINK_H
@@ -12,6 +12,7 @@ struct file_sink_config {
     const char *url;
     const char *const *option; /* "key=value", as -o gives them */
     unsigned options;
+    bool dry; /* print the rows, write nothing; what the files have already is not looked up */
 };
 
 bool file_sink_is(const char *url);

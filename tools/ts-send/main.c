@@ -60,7 +60,7 @@ static const struct option_spec options[] = {
     {'H', "header", "FIELD", "one more header field, 'Name: value'; no secret here"},
     {'j', "connections", "N", "requests at the same time (4)"},
     {'b', "batch", "N", "arrays of up to N events (1: single events)"},
-    {'n', "dry-run", NULL, "print the requests, send nothing"},
+    {'n', "dry-run", NULL, "print the requests or rows, send and write nothing"},
     {'v', "verbose", NULL, "say each request and what came of it"},
     {OPT_CHECK, "check", NULL, "try the way to the receiver, send no event"},
     {OPT_WATERMARK, "watermark", NULL, "tell it the marks of ts-spool watermark"},
@@ -102,7 +102,7 @@ static const struct program program = {
     .synopsis = "[-p profile] [-j connections] [-b batch] [option …] [URL]",
     .summary = "Posts events from standard input to an HTTP receiver; prints a receipt for each.",
     .options = options,
-    .more = "URL: " DEFAULT_URL " unless given.\n"
+    .more = "URL: " DEFAULT_URL " unless given; or a file, file:///folder/%Y-%m-%d.csv.\n"
             "Exit status: 0 all answered for good; 65 some rejected; 75 some deferred;\n"
             "69 the receiver is not available; 78 it refuses the credentials, the address\n"
             "or every event.\n",
@@ -114,6 +114,7 @@ struct settings {
     struct profile_settings given; /* to the profile */
     struct explain_config explain;
     bool list, explained;
+    int not_files; /* the first option that a file:// URL has no use for, or 0 */
     const char *profile, *rate, *id, *snapshots;
     long long connections, batch, timeout_ms, connect_timeout_ms, body_bytes, memory_bytes;
     long long snapshot_bytes, answer_ms, give_up_ms, retry_first_ms, retry_last_ms;
@@ -213,8 +214,15 @@ static int set_more(struct settings *k, int code, const char *arg, struct fault 
     return set_header(k, code, arg, why);
 }
 
+static bool files_know(int code)
+{
+    return code == 'o' || code == 'n' || code == OPT_CHECK || code == OPT_LIST_PROFILES;
+}
+
 static int set(struct settings *k, int code, const char *arg, struct fault *why)
 {
+    if (!k->not_files && !files_know(code))
+        k->not_files = code;
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
         void *at = (char *)k + targets[i].offset;
         const char *name = option_name(code);
@@ -364,7 +372,13 @@ static int read_options(struct settings *k, int argc, char **argv, struct fault 
         return fault_set(why, EX_USAGE, "one URL, not %d; try ts-send --help", argc - first);
     if (argc > first)
         k->sender.transfer.url = argv[first];
-    if (k->list || file_sink_is(k->sender.transfer.url))
+    if (k->list)
+        return 1;
+    if (file_sink_is(k->sender.transfer.url) && k->not_files)
+        return fault_set(why, EX_USAGE,
+            "--%s: nothing for a file:// URL, which takes -o, -n and --check",
+            option_name(k->not_files));
+    if (file_sink_is(k->sender.transfer.url))
         return 1;
     if (url_check("URL", k->sender.transfer.url, why) < 0 || complete(k, why) < 0 ||
         check_addresses(&k->sender.transfer, why) < 0)
@@ -390,11 +404,11 @@ static int list_profiles(struct fault *why)
 static int run(struct settings *k, struct fault *why)
 {
     const struct file_sink_config file = {
-        k->sender.transfer.url, k->given.option, k->given.options};
+        k->sender.transfer.url, k->given.option, k->given.options, k->sender.dry};
 
     if (k->list)
         return list_profiles(why);
-    if (k->explained && !file_sink_is(file.url))
+    if (k->explained)
         return explain(k->sender.profile, &k->explain, why);
     stop_start();
     if (file_sink_is(file.url))
