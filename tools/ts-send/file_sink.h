@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Events into files, for receivers that import them: file:///folder/%Y-%m-%d.csv or .ndjson.
- * ts-profiles(7), FILES, says what it promises.  A loop of its own: nothing here waits for a network.
+ * ts-profiles(7), FILES, says what it promises.  A loop of its own: nothing here waits for a
+ * network.
  */
 #ifndef TS_SEND_FILE_SINK_H
 #define TS_SEND_FILE_SINK_H
