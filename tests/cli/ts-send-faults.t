@@ -164,7 +164,8 @@ done
 # One bad event in an array of 256: 1 + 2 * 8 requests, and 3 more arrays.
 id=$(events 300 300 1000 | event_ids -)
 receiver_start --order-field local_time --fault "id $id status 422"
-events 1 1024 1000 | ts-send -j 1 -b 256 "$url" >"$T/out" 2>"$T/err"
+events 1 1024 1000 >"$T/many"
+ts-send -j 1 -b 256 "$url" <"$T/many" >"$T/out" 2>"$T/err"
 is $? 65 "one bad event: status 65"
 complete 1023 "one bad event"
 is "$(receiver_sum requests)" 20 "one bad event of 1024 in arrays of 256: 20 requests"
