@@ -6,6 +6,9 @@
  * in which they were written.  So who brings an event again knew of all that was handed back before
  * it, and what of that is earlier in order and was not brought is not to come: somebody else
  * delivered it, or somebody took it away by hand.
+ *
+ * A giver that brings nothing again, against the contract, must not lose a person for ever: after
+ * BLOCK_LONGEST_MS all of it is over.
  */
 #ifndef TS_SEND_BLOCK_H
 #define TS_SEND_BLOCK_H
@@ -14,6 +17,7 @@
 #include <stdint.h>
 
 #define BLOCK_LAST UINT64_MAX /* the number of an event that was not let in */
+#define BLOCK_LONGEST_MS 3600000
 
 struct back {
     uint64_t id, number;
@@ -36,6 +40,11 @@ static inline bool block_on(const struct block *b)
 static inline bool block_before(const struct block *b, uint64_t number)
 {
     return b->count > 0 && b->at[b->from].number < number;
+}
+
+static inline bool block_over(const struct block *b, int64_t now_ms)
+{
+    return now_ms - b->until_ms >= BLOCK_LONGEST_MS;
 }
 
 /* Where the event is among them; -1: nowhere. */

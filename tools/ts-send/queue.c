@@ -340,6 +340,8 @@ int64_t queue_wake(struct queue *q, int64_t now_ms)
         sleep_remove(q, n);
         lane_settle(q, n, 0);
     }
+    while (q->blocked.first != NONE && block_over(&q->lane[q->blocked.first].block, now_ms))
+        give_up_oldest_block(q);
     return q->asleep > 0 ? q->lane[q->heap[0]].wake_ms : INT64_MAX;
 }
 
@@ -411,6 +413,10 @@ bool queue_blocked(
     b = &q->lane[n].block;
     *until_ms = b->until_ms;
     place = block_find(b, id);
+    if (block_over(b, now_ms)) {
+        let_pass(q, n, b->count - 1, now_ms);
+        return false;
+    }
     if (place >= 0 && block_may_pass(b, (uint32_t)place, now_ms)) {
         let_pass(q, n, (uint32_t)place, now_ms);
         return false;

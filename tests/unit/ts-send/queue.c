@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "../../support/unit.h"
+#include "block.h"
 
 static struct queue *q;
 static int64_t now;
@@ -215,6 +216,11 @@ START_TEST(first_does_not_come)
     ck_assert(blocked("p", "p8", 9000));
     ck_assert(!blocked("p", "p8", 9000));
     ck_assert_uint_eq(queue_count(q), 0);
+    /* Nothing comes again at all: what is new does not renew it. */
+    block("r", "r1", 5000);
+    ck_assert(blocked("r", "r2", 5000 + BLOCK_LONGEST_MS - 1));
+    ck_assert(!blocked("r", "r3", 5000 + BLOCK_LONGEST_MS));
+    ck_assert(!blocked("r", "r4", 5000));
 }
 END_TEST
 
