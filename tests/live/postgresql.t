@@ -264,10 +264,10 @@ for d in 1 2; do
 done
 events $((n / 2 + 1)) "$n" 97 | ts-spool put "$store" >put.out
 is "$(grep -c '"stored"' put.out)" $((n / 2)) "put works beside the drains"
-wait_for 20 more_than "$store" delivered "$((n * 3 / 4))"
+wait_for "${TS_FULL:+1}20" more_than "$store" delivered "$((n * 3 / 4))"
 kill -9 "${drains[1]}"
 pkill -P "${drains[1]}" 2>/dev/null
-wait_for 40 number_is "$store" delivered "$n"
+wait_for "${TS_FULL:+2}40" number_is "$store" delivered "$n"
 ok $? "everything is delivered, though one of two drains was killed"
 is "$(distinct two.ledger)" "$n" "all of it arrived"
 is "$(disordered two.ledger)" 0 "each person's events in order"
