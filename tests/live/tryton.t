@@ -75,6 +75,7 @@ all_there() { # NAME
 lines() {
     sqlite3 -cmd '.timeout 20000' "$TRYTON/db/hr.sqlite" 'SELECT count(*) FROM attendance_line'
 }
+# shellcheck disable=SC2317 # called by wait_for
 more_lines_than() {
     [ "$(lines)" -gt "$1" ]
 }
@@ -125,18 +126,18 @@ all_there "the bundled log"
 # over the change to summer time, 29 March 2026
 log 2026-03-27 4 101 120 >spring
 is "$(put spring.db <spring)" "stored 320" "a log of twenty people in the queue"
-drain spring.db $with_zone
+drain spring.db "$with_zone"
 is $? 0 "and delivered"
 want Europe/Warsaw <spring
 all_there "right UTC time, right way, right day"
 is "$(states spring.db)" "320 delivered, 0 waiting, 0 held, 0 dead" "the queue knows it"
 
 is "$(put spring.db <spring)" "duplicate 320" "the whole log again"
-drain spring.db $with_zone
+drain spring.db "$with_zone"
 is "$(receipts .outcome)" "320 delivered" "sends nothing"
 is "$(put anew.db <spring)" "stored 320" "the queue is lost, the log is read into a new one"
 : >receipts
-drain anew.db $with_zone
+drain anew.db "$with_zone"
 is "$(receipts .outcome)" "320 duplicate" "Tryton has it already"
 all_there "the whole log twice more"
 
@@ -153,13 +154,13 @@ all_there "a gate in another zone"
 : >receipts
 log 2026-04-02 1 120 121 >new
 put new.db <new >/dev/null
-drain new.db $with_zone
+drain new.db "$with_zone"
 is "$(states new.db)" "4 delivered, 0 waiting, 4 held, 0 dead" \
     "an employee that Tryton does not have is held, who comes next is delivered"
 is "$(ts-spool list --held --by reason new.db | jq -r .reason)" "200: the receiver has no such employee" "and says why"
 is "$(receipts 'select(.outcome == "held") | "\(.attempts) \(.ambiguous)"')" "4 1 null" "after one attempt, without doubt"
 is "$(tryton_employees 1)" 21 "the employee is created"
-drain new.db $with_zone
+drain new.db "$with_zone"
 want Europe/Warsaw <new
 all_there "what waited for the employee, with its own time"
 
@@ -167,7 +168,7 @@ all_there "what waited for the employee, with its own time"
 tryton_period 2026-02-01 >/dev/null
 log 2026-01-31 2 103 104 >closed # their second day begins at 23:10 UTC of the first
 put closed.db <closed >/dev/null
-drain closed.db $with_zone
+drain closed.db "$with_zone"
 is "$? $(states closed.db)" "65 6 delivered, 0 waiting, 0 held, 10 dead" "what is in a closed period is refused"
 is "$(ts-spool list --dead --by reason closed.db | jq -r .reason)" \
     "200: the attendance period of this time is closed at the receiver" "and says why"
@@ -183,7 +184,7 @@ is "$(cat receipts said | grep -c 'Test Person\|Kq7-bridge-Zx2')" 0 "neither nam
 log 2026-04-06 5 101 110 >week
 put week.db <week >/dev/null
 before=$(lines)
-drain week.db $with_zone --rate 20/s -b 4 &
+drain week.db "$with_zone" --rate 20/s -b 4 &
 drain=$!
 wait_for 20 more_lines_than $((before + 20))
 tryton_log_out
@@ -210,7 +211,7 @@ url=http://127.0.0.1:$(sed -n 's/^listening //p' between)/hr
 log 2026-04-13 3 101 110 >torn
 put torn.db <torn >/dev/null
 printf '%s\n' pass lose shut lose lose pass shut lose >orders
-drain torn.db $with_zone -b 6 -j 2 --timeout 1s
+drain torn.db "$with_zone" -b 6 -j 2
 is "$? $(states torn.db)" "0 120 delivered, 0 waiting, 0 held, 0 dead" "requests and replies are lost"
 is "$(sort between | uniq -c | awk '$2 == "lose" || $2 == "shut" { print $2, $1 }' | paste -sd ' ')" \
     "lose 4 shut 2" "as was asked for"
@@ -222,7 +223,7 @@ all_there "lost requests and replies"
 log 2026-04-20 2 105 105 >late
 put late.db <late >/dev/null
 printf '%s\n' late late >orders
-drain late.db $with_zone --timeout 1s
+drain late.db "$with_zone" --timeout 3s
 is "$? $(states late.db) $(grep -c 'came late' between)" "0 8 delivered, 0 waiting, 0 held, 0 dead 2" \
     "requests come late, twice the same one"
 want Europe/Warsaw <late
@@ -235,7 +236,7 @@ all_there "late requests"
 killed() {
     local n drain
     rm -f pid
-    drain "$1" $with_zone "${@:4}" &
+    drain "$1" "$with_zone" "${@:4}" &
     drain=$!
     while kill -0 "$drain" 2>/dev/null; do # one that had answered all is followed by another
         n=$(grep -c "^$2" between)
@@ -265,7 +266,7 @@ for ((i = 0; i < kills / 5; i++)); do
 done
 is "$(grep -c '^held' between)" $((kills / 5)) "killed with the reply on its way, $((kills / 5)) times"
 arrived=$(($(lines) - before))
-drain held.db $with_zone
+drain held.db "$with_zone"
 is "$? $(states held.db)" "0 200 delivered, 0 waiting, 0 held, 0 dead" "all are delivered in the end"
 is "$(receipts 'select(.outcome == "duplicate") | .ambiguous')" "$arrived true" "what had arrived is found: $arrived"
 want Europe/Warsaw <held
@@ -280,7 +281,7 @@ for ((i = 0; i < kills; i++)); do
     died=$((died + ($? == 75)))
 done
 is "$died" "$kills" "killed $kills times at random moments of its work"
-drain killed.db $with_zone
+drain killed.db "$with_zone"
 is "$? $(states killed.db)" "0 $((kills * 24)) delivered, 0 waiting, 0 held, 0 dead" "all are delivered in the end"
 want Europe/Warsaw <killed
 all_there "killed at random"
