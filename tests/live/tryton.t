@@ -103,6 +103,13 @@ receipts() { # jq program over one of them
     jq -r "$1" receipts | sort | uniq -c | awk '{ n = $1; sub(/^ *[0-9]+ /, ""); printf "%s%s %s", s, n, $0; s = ", " }'
 }
 
+ts-send --check -p "$profile" -o user=bridge --secret "password=$TRYTON/password" "$url" >checked 2>&1
+is "$? $(grep -c '^ok *receiver' checked)" "0 1" "--check finds nothing wrong"
+echo 'not this one' >wrong
+ts-send --check -p "$profile" -o user=bridge --secret password=wrong "$url" >checked 2>&1
+is $? 78 "--check with a wrong password"
+like "$(cat checked)" "refuses the user or the password" "and says so"
+
 # what a user would type, from the README, on the first rows of the bundled log
 mkdir readme
 head -n 300 "$ROOT/share/demo/1_attlog.dat" >readme/1_attlog.dat
