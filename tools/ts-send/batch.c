@@ -208,6 +208,10 @@ void batch_renew_secrets(struct sender *s)
     }
     talk_log_out(s);
     token_renew(s);
+    if (h && transfer_renew(s->transfer, &why) < 0) {
+        headers_drop(h);
+        h = NULL;
+    }
     if (!h) {
         msg_warn("%s; the one read before stays in use", why.text);
         return;
@@ -252,7 +256,9 @@ static int credentials_ready(struct sender *s, struct fault *why)
 {
     int ready;
 
-    if (s->destination.state == DESTINATION_STOPPED && s->destination.cause == CAUSE_AUTH &&
+    /* A certificate of ours that has ended is refused without words. */
+    if (s->destination.state == DESTINATION_STOPPED &&
+        (s->destination.cause == CAUSE_AUTH || s->config->transfer.cert) &&
         s->talk.state != SESSION_THERE && !s->config->dry)
         batch_renew_secrets(s);
     ready = token_ready(s, why);

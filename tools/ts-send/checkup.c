@@ -52,6 +52,7 @@ static void list_secrets(const struct sender_config *k, struct buf *names)
     const struct scripted *p = k->profile->scripted;
 
     add_name(names, k->headers.token_file);
+    add_name(names, k->headers.password_file);
     add_name(names, k->oauth_file);
     for (unsigned i = 0; i < k->headers.files; i++)
         add_name(names, k->headers.file[i]);
@@ -199,7 +200,8 @@ static bool has_secret(const struct checking *c)
 {
     const struct sender_config *k = c->config;
 
-    return k->headers.token_file || k->headers.files > 0 || k->transfer.cert || k->oauth_file;
+    return k->headers.token_file || k->headers.user || k->headers.files > 0 || k->transfer.cert ||
+           k->oauth_file;
 }
 
 /* The value of a field, or SLICE_NONE. */

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "json.h"
 #include "secret.h"
 
 struct headers {
     unsigned references, count;
     struct buf line[HEADERS_MAX]; /* NUL-terminated */
     bool secret[HEADERS_MAX];
+    struct buf password; /* of Basic, which hides it */
 };
 
 #define MASKED_BYTES_MIN 4 /* shorter values would blank out ordinary words */
@@ -124,6 +126,29 @@ static int add_token(struct headers *h, const char *name, struct fault *why)
     return rc;
 }
 
+static int add_basic(struct headers *h, const char *user, const char *name, struct fault *why)
+{
+    struct buf password = {0}, pair = {0}, text = {0};
+    int rc = secret_read(name, &password, why);
+
+    if (rc == 0) {
+        buf_room(&pair, strlen(user) + 1 + password.len);
+        buf_text(&pair, user);
+        buf_char(&pair, ':');
+        buf_slice(&pair, buf_all(&password));
+        json_base64_text(&text, buf_all(&pair));
+        rc = add(h, SLICE("Authorization: Basic "), buf_all(&text), true, why);
+    }
+    if (rc == 0) { /* to be masked as well */
+        buf_room(&h->password, password.len);
+        buf_slice(&h->password, buf_all(&password));
+    }
+    secret_forget(&password);
+    secret_forget(&pair);
+    secret_forget(&text);
+    return rc;
+}
+
 static int add_file(struct headers *h, const char *name, struct fault *why)
 {
     struct buf field = {0};
@@ -178,6 +203,12 @@ struct headers *headers_read(
         rc = add_old(h, old, source->token_file, why);
         rc = rc > 0 ? add_token(h, source->token_file, why) : rc;
     }
+    if (rc == 0 && source->user) {
+        rc = add_old(h, old, source->password_file, why);
+        if (rc == 0)
+            buf_slice(&h->password, buf_all(&old->password));
+        rc = rc > 0 ? add_basic(h, source->user, source->password_file, why) : rc;
+    }
     for (unsigned i = 0; rc == 0 && i < source->files; i++) {
         rc = add_old(h, old, source->file[i], why);
         rc = rc > 0 ? add_file(h, source->file[i], why) : rc;
@@ -199,6 +230,7 @@ struct headers *headers_bearer(const struct headers *old, struct slice token)
         if (strncasecmp(old->line[i].data, "authorization:", 14) != 0)
             add(h, SLICE_NONE, slice_of(old->line[i].data), old->secret[i], &ignored);
     add(h, SLICE("Authorization: Bearer "), token, true, &ignored);
+    buf_slice(&h->password, buf_all(&old->password));
     return h;
 }
 
@@ -214,6 +246,7 @@ void headers_drop(struct headers *h)
         return;
     for (unsigned i = 0; i < h->count; i++)
         secret_forget(&h->line[i]);
+    secret_forget(&h->password);
     free(h);
 }
 
@@ -256,6 +289,7 @@ void secret_mask(struct buf *text, struct slice value)
 
 void headers_mask(const struct headers *h, struct buf *text)
 {
+    secret_mask(text, buf_all(&h->password));
     for (unsigned i = 0; i < h->count; i++) {
         const char *value, *word;
 

@@ -17,8 +17,9 @@ struct header_source {
     unsigned opens;
     const char *file[HEADERS_MAX]; /* of --header-file: secret_read names, one "Name: value" each */
     unsigned files;
-    const char *token_file; /* bearer token, or NULL */
-    const char *content;    /* Content-Type, unless -H says another; NULL: none */
+    const char *token_file;           /* bearer token, or NULL */
+    const char *user, *password_file; /* Basic, or both NULL */
+    const char *content;              /* Content-Type, unless -H says another; NULL: none */
     bool gzip;
 };
 

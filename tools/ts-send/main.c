@@ -13,6 +13,7 @@
 #include "line.h"
 #include "msg.h"
 #include "option.h"
+#include "pin.h"
 #include "sender.h"
 #include "stop.h"
 #include "url.h"
@@ -22,6 +23,8 @@
 
 enum option {
     OPT_TOKEN_FILE = OPTION_LONG,
+    OPT_USER,
+    OPT_PASSWORD_FILE,
     OPT_HEADER_FILE,
     OPT_RATE,
     OPT_TIMEOUT,
@@ -29,6 +32,7 @@ enum option {
     OPT_CACERT,
     OPT_CERT,
     OPT_KEY,
+    OPT_PIN,
     OPT_INSECURE,
     OPT_PROXY,
     OPT_HTTP2,
@@ -71,6 +75,8 @@ static const struct option_spec options[] = {
     {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token"},
     {OPT_OAUTH, "oauth", "FILE", "OAuth 2: how to get access tokens, kept there"},
     {OPT_SECRET, "secret", "NAME=FILE", "a secret of the profile"},
+    {OPT_USER, "user", "NAME", "Basic, with --password-file"},
+    {OPT_PASSWORD_FILE, "password-file", "FILE", "its password"},
     {OPT_HEADER_FILE, "header-file", "FILE", "a secret header field: 'Name: value'"},
     {OPT_RATE, "rate", "N/s", "at most N requests a second (/m, /h)"},
     {OPT_TIMEOUT, "timeout", "TIME", "longest request (30s)"},
@@ -78,6 +84,7 @@ static const struct option_spec options[] = {
     {OPT_CACERT, "cacert", "FILE", "trust these certificates instead of the system's"},
     {OPT_CERT, "cert", "FILE", "our certificate, for mutual TLS"},
     {OPT_KEY, "key", "FILE", "its key"},
+    {OPT_PIN, "pin-sha256", "PINS", "its public key is one of these: sha256//HASH;…"},
     {OPT_INSECURE, "insecure", NULL, "do not check the receiver's certificate"},
     {OPT_PROXY, "proxy", "URL", "go through this proxy (none, whatever is set)"},
     {OPT_HTTP2, "http2", NULL, "HTTP/2 where the receiver has it (https)"},
@@ -141,6 +148,8 @@ static const struct {
     {OPT_WATERMARK, FLAG, IN_SETTINGS(explain.watermark), 0, 0},
     {OPT_NOW, TEXT, IN_SETTINGS(explain.now), 0, 0},
     {OPT_TOKEN_FILE, TEXT, IN_SETTINGS(sender.headers.token_file), 0, 0},
+    {OPT_USER, TEXT, IN_SETTINGS(sender.headers.user), 0, 0},
+    {OPT_PASSWORD_FILE, TEXT, IN_SETTINGS(sender.headers.password_file), 0, 0},
     {OPT_OAUTH, TEXT, IN_SETTINGS(sender.oauth_file), 0, 0},
     {OPT_RATE, TEXT, IN_SETTINGS(rate), 0, 0},
     {OPT_TIMEOUT, DURATION, IN_SETTINGS(timeout_ms), 0, 0},
@@ -148,6 +157,7 @@ static const struct {
     {OPT_CACERT, TEXT, IN_SETTINGS(sender.transfer.cacert), 0, 0},
     {OPT_CERT, TEXT, IN_SETTINGS(sender.transfer.cert), 0, 0},
     {OPT_KEY, TEXT, IN_SETTINGS(sender.transfer.key), 0, 0},
+    {OPT_PIN, TEXT, IN_SETTINGS(sender.transfer.pin), 0, 0},
     {OPT_INSECURE, FLAG, IN_SETTINGS(sender.transfer.insecure), 0, 0},
     {OPT_PROXY, TEXT, IN_SETTINGS(sender.transfer.proxy), 0, 0},
     {OPT_HTTP2, FLAG, IN_SETTINGS(sender.transfer.http2), 0, 0},
@@ -251,7 +261,11 @@ static int check_addresses(const struct transfer_config *t, struct fault *why)
 {
     if (t->proxy && url_check("--proxy", t->proxy, why) < 0)
         return -1;
-    if ((t->cacert || t->cert || t->key || t->insecure || t->http2) && !url_is_https(t->url))
+    if (t->pin && pin_check(t->pin, why) < 0)
+        return -1;
+    if (t->key && !t->cert)
+        return fault_set(why, EX_USAGE, "--key: is that of a certificate: give --cert too");
+    if ((t->cacert || t->cert || t->pin || t->insecure || t->http2) && !url_is_https(t->url))
         return fault_set(
             why, EX_USAGE, "URL: TLS options are given, but it does not begin with https://");
     return 0;
@@ -306,14 +320,28 @@ static int set_limits(struct settings *k, const struct profile_defaults *d, stru
     return 0;
 }
 
+/* There is one Authorization. */
+static int check_credentials(const struct sender_config *c, struct fault *why)
+{
+    const struct header_source *h = &c->headers;
+
+    if ((h->token_file != NULL) + (h->user != NULL) + (c->oauth_file != NULL) > 1)
+        return fault_set(why, EX_USAGE, "--token-file, --user and --oauth: one of them");
+    if (!h->user != !h->password_file)
+        return fault_set(why, EX_USAGE, "--user and --password-file: both or none");
+    if (h->user && strchr(h->user, ':'))
+        return fault_set(why, EX_USAGE, "--user: a name without a colon");
+    return 0;
+}
+
 /* What was not said comes from the profile; then everything in the units of the sender. */
 static int complete(struct settings *k, struct fault *why)
 {
     struct sender_config *c = &k->sender;
     struct profile_defaults d;
 
-    if (c->oauth_file && c->headers.token_file)
-        return fault_set(why, EX_USAGE, "--oauth and --token-file: one of them");
+    if (check_credentials(c, why) < 0)
+        return -1;
     k->given.token_file = c->headers.token_file;
     k->given.oauth = c->oauth_file != NULL;
     k->given.url = c->transfer.url;
@@ -441,7 +469,7 @@ int main(int argc, char **argv)
         profile_close(k.sender.profile);
         return rc < 0 ? msg_fault(&why) : 0;
     }
-    if (k.sender.transfer.insecure)
+    if (k.sender.transfer.insecure && !k.sender.transfer.pin)
         msg_warn("--insecure: the receiver's certificate is NOT checked; anybody on the way can "
                  "read and take these events");
     rc = run(&k, &why);

@@ -14,9 +14,10 @@
 
 /* What became of the exchange itself, before any status counts. */
 enum net {
-    NET_OK,     /* a whole reply */
-    NET_UNSENT, /* nothing of the request can have arrived: no address, no connection, no TLS */
-    NET_LOST,   /* the request was perhaps read; no whole reply came, also when it began well */
+    NET_OK,       /* a whole reply */
+    NET_UNSENT,   /* nothing of the request can have arrived: no address, no connection, no TLS */
+    NET_STRANGER, /* … since the other side has another key than --pin-sha256 says */
+    NET_LOST,     /* the request was perhaps read; no whole reply came, also when it began well */
 };
 
 #define REPLY_TEXT_BYTES 256 /* of the body, for the reason of a refusal */

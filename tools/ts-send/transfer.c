@@ -15,8 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "pin.h"
 #include "secret.h"
 #include "stop.h"
+#include "tls_identity.h"
 #include "url.h"
 
 /* GnuTLS comes in through libraries that libcurl links for LDAP and RTMP.  Unless the program has
@@ -62,9 +64,13 @@ struct call {
     const char *method; /* likewise */
     bool once;          /* libcurl must not repeat it by itself */
     bool reply_too_long;
-    bool connect_only, unchecked; /* as set last */
+    bool connect_only; /* as set last */
     CURLcode result;
     char words[CURL_ERROR_SIZE];
+    char stranger[160]; /* what is said of a key that is not pinned */
+    bool ours;          /* it goes to the receiver: with our certificate, and the pin */
+    struct tls_identity *identity;
+    bool insecure, pinned;     /* as set last */
     struct call *next, **free; /* in the list of the free of its kind, which is this one */
 
     /* of an upload */
@@ -80,6 +86,7 @@ struct transfer {
     struct watch *watch;
     size_t watches;
     struct field_list *fields;
+    struct tls_identity *identity;          /* our certificate, or NULL */
     struct call *call, *free, *upload_free; /* call: those for uploads stand last */
     unsigned calls, busy;
     bool timer_due;
@@ -252,12 +259,11 @@ static CURLcode set_tls(CURL *e, const struct transfer_config *k, bool ours)
     SET(CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
     if (k->cacert)
         SET(CURLOPT_CAINFO, k->cacert);
-    if (!ours)
+    SET(CURLOPT_KEYPASSWD, ""); /* or it would be asked for at the terminal */
+    if (!ours || !k->pin)
         return rc;
-    if (k->cert)
-        SET(CURLOPT_SSLCERT, k->cert);
-    if (k->key)
-        SET(CURLOPT_SSLKEY, k->key);
+    SET(CURLOPT_PINNEDPUBLICKEY, k->pin);
+    SET(CURLOPT_CERTINFO, 1L);
     return rc;
 }
 
@@ -314,8 +320,11 @@ static int call_open(struct call *c, struct transfer *t, bool upload, struct fau
     memcpy(c->key_text, KEY_FIELD, KEY_FIELD_BYTES);
     c->key.data = c->key_text;
     rc = set_safety(c->easy, &t->config);
+    c->ours = !upload || t->config.upload_ours;
+    c->insecure = t->config.insecure && c->ours;
+    c->pinned = t->config.pin && c->ours;
     if (rc == CURLE_OK && (url_is_https(url) || (t->config.tls && !upload)))
-        rc = set_tls(c->easy, &t->config, !upload || t->config.upload_ours);
+        rc = set_tls(c->easy, &t->config, c->ours);
     if (rc == CURLE_OK)
         rc = set_call(c, t, url);
     if (rc == CURLE_OK && upload)
@@ -335,17 +344,29 @@ static int check_url(const char *url, struct fault *why)
 
 int transfer_files(const struct transfer_config *config, struct fault *why)
 {
-    const char *const open[] = {config->cacert, config->cert};
-    struct buf key = {0};
-    int rc = 0;
+    struct tls_identity *identity;
+    int rc;
 
-    for (size_t i = 0; i < 2; i++)
-        if (open[i] && access(open[i], R_OK) < 0)
-            return fault_errno(why, EX_NOINPUT, "%s: cannot read", open[i]);
-    if (config->key)
-        rc = secret_read(config->key, &key, why);
-    secret_forget(&key);
+    if (config->cacert && access(config->cacert, R_OK) < 0)
+        return fault_errno(why, EX_NOINPUT, "%s: cannot read", config->cacert);
+    /* What a descriptor gives can be read but once. */
+    if ((config->cert && secret_inherited(config->cert)) ||
+        (config->key && secret_inherited(config->key)))
+        return 0;
+    rc = tls_identity_read(config->cert, config->key, NULL, &identity, why);
+    tls_identity_drop(identity);
     return rc;
+}
+
+int transfer_renew(struct transfer *t, struct fault *why)
+{
+    struct tls_identity *new;
+
+    if (tls_identity_read(t->config.cert, t->config.key, t->identity, &new, why) < 0)
+        return -1;
+    tls_identity_drop(t->identity);
+    t->identity = new;
+    return 0;
 }
 
 struct transfer *transfer_open(const struct transfer_config *config, struct fault *why)
@@ -366,7 +387,8 @@ struct transfer *transfer_open(const struct transfer_config *config, struct faul
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
     t->multi = curl_multi_init();
     if (check_url(config->url, why) < 0 ||
-        (config->upload_url && check_url(config->upload_url, why) < 0))
+        (config->upload_url && check_url(config->upload_url, why) < 0) ||
+        transfer_renew(t, why) < 0)
         goto out;
     if (t->epoll < 0 || !t->multi) {
         fault_errno(why, EX_OSERR, "libcurl: cannot start");
@@ -412,6 +434,7 @@ void transfer_close(struct transfer *t)
             curl_multi_remove_handle(t->multi, c->easy);
         curl_easy_cleanup(c->easy);
         fields_drop(c->fields);
+        tls_identity_drop(c->identity);
         buf_free(&c->reply.lines);
         free(c->url);
         buf_free(&c->reply.body);
@@ -420,6 +443,7 @@ void transfer_close(struct transfer *t)
     if (t->epoll >= 0)
         close(t->epoll);
     fields_drop(t->fields);
+    tls_identity_drop(t->identity);
     free(t->watch);
     free(t->call);
     free(t);
@@ -506,19 +530,44 @@ static void set_usual(struct call *c, const struct transfer *t)
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, &c->key);
 }
 
-/* A request that is none: see transfer.h. */
-static void set_connect_only(struct call *c, const struct request *r)
+/* What is said of the receiver's certificate is said of no other. */
+static void set_trust(struct call *c, const struct request *r)
 {
-    bool insecure = c->transfer->config.insecure || r->unchecked;
+    const struct transfer_config *k = &c->transfer->config;
+    bool elsewhere = r->foreign && !url_same_origin(r->url, k->url);
+    bool insecure = (k->insecure && !elsewhere) || r->unchecked;
+    bool pinned = k->pin && !elsewhere && !r->unchecked;
 
-    if (c->connect_only != r->connect_only)
-        curl_easy_setopt(c->easy, CURLOPT_CONNECT_ONLY, (long)r->connect_only);
-    c->connect_only = r->connect_only;
-    if (c->unchecked != r->unchecked) {
+    if (c->insecure != insecure) {
         curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
         curl_easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
     }
-    c->unchecked = r->unchecked;
+    if (c->pinned != pinned)
+        curl_easy_setopt(c->easy, CURLOPT_PINNEDPUBLICKEY, pinned ? k->pin : NULL);
+    c->insecure = insecure;
+    c->pinned = pinned;
+}
+
+/* libcurl keeps the pointers: the identity lives as long as they do. */
+static void set_identity(struct call *c)
+{
+    struct tls_identity *i = c->transfer->identity;
+    struct curl_blob cert = {i->cert.data, i->cert.len, CURL_BLOB_NOCOPY};
+    struct curl_blob key = {i->key.data, i->key.len, CURL_BLOB_NOCOPY};
+
+    curl_easy_setopt(c->easy, CURLOPT_SSLCERT_BLOB, &cert);
+    curl_easy_setopt(c->easy, CURLOPT_SSLKEY_BLOB, i->key.len > 0 ? &key : NULL);
+    tls_identity_drop(c->identity);
+    c->identity = i;
+    i->references++;
+}
+
+/* A request that is none: see transfer.h. */
+static void set_connect_only(struct call *c, const struct request *r)
+{
+    if (c->connect_only != r->connect_only)
+        curl_easy_setopt(c->easy, CURLOPT_CONNECT_ONLY, (long)r->connect_only);
+    c->connect_only = r->connect_only;
 }
 
 static int call_start(struct call *c, const struct request *r, struct fault *why)
@@ -534,6 +583,8 @@ static int call_start(struct call *c, const struct request *r, struct fault *why
     c->once = r->once;
     c->reply_too_long = false;
     c->words[0] = '\0';
+    if (c->ours && c->identity != t->identity)
+        set_identity(c);
     rc = curl_multi_add_handle(t->multi, c->easy);
     if (rc != CURLM_OK)
         return fault_set(why, EX_SOFTWARE, "libcurl: %s", curl_multi_strerror(rc));
@@ -563,6 +614,7 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     else if (c->url)
         set_usual(c, t);
     c->reply.keep = t->config.whole_replies || r->foreign;
+    set_trust(c, r);
     set_connect_only(c, r);
     return call_start(c, r, why);
 }
@@ -654,8 +706,37 @@ static enum net net_of(const struct call *c, CURLcode code)
 {
     if (code == CURLE_OK)
         return NET_OK;
+    if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+        return NET_STRANGER;
     /* Before on_send nothing of the request can have left. */
     return c->sends > 0 ? NET_LOST : NET_UNSENT;
+}
+
+/* Which key it has, and what to do about it. */
+static const char *name_stranger(struct call *c)
+{
+    struct curl_certinfo *all = NULL;
+    char pin[PIN_BYTES] = "another one";
+
+    curl_easy_getinfo(c->easy, CURLINFO_CERTINFO, &all);
+    if (all && all->num_of_certs > 0)
+        for (const struct curl_slist *s = all->certinfo[0]; s; s = s->next)
+            if (strncmp(s->data, "Cert:", 5) == 0)
+                pin_of(s->data + 5, pin);
+    snprintf(c->stranger, sizeof c->stranger,
+        "it is %s: add that, if those who run the receiver say that it is theirs", pin);
+    return c->stranger;
+}
+
+static const char *net_text(struct call *c)
+{
+    if (c->reply_too_long)
+        return "reply longer than allowed";
+    if (c->result == CURLE_ABORTED_BY_CALLBACK)
+        return "the connection ended without a reply";
+    if (c->result == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+        return name_stranger(c);
+    return curl_easy_strerror(c->result);
 }
 
 bool transfer_next(struct transfer *t, struct exchange *done)
@@ -672,10 +753,7 @@ bool transfer_next(struct transfer *t, struct exchange *done)
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
     c->result = m->data.result;
     c->reply.net = net_of(c, c->result);
-    c->reply.net_text = c->reply_too_long ? "reply longer than allowed"
-                        : m->data.result == CURLE_ABORTED_BY_CALLBACK
-                            ? "the connection ended without a reply"
-                            : curl_easy_strerror(m->data.result);
+    c->reply.net_text = net_text(c);
     curl_multi_remove_handle(t->multi, c->easy);
     *done = (struct exchange){.tag = c->tag,
         .reply = &c->reply,
@@ -756,6 +834,7 @@ static enum way way_of(const struct call *c)
         {CURLE_COULDNT_CONNECT, WAY_NOWHERE},
         {CURLE_OPERATION_TIMEDOUT, WAY_SLOW},
         {CURLE_SSL_CONNECT_ERROR, WAY_NO_TLS},
+        {CURLE_SSL_PINNEDPUBKEYNOTMATCH, WAY_STRANGER},
     };
     long proxy = 0;
 
@@ -819,6 +898,8 @@ void transfer_peer(const struct exchange *done, struct peer *peer)
     peer->error = (int)error;
     snprintf(peer->address, sizeof peer->address, "%s", address ? address : "");
     snprintf(peer->words, sizeof peer->words, "%s",
-        c->words[0] ? c->words : curl_easy_strerror(c->result));
+        peer->way == WAY_STRANGER ? c->stranger
+        : c->words[0]             ? c->words
+                                  : curl_easy_strerror(c->result));
     read_certificate(c->easy, peer);
 }

@@ -15,6 +15,7 @@
 struct transfer_config {
     const char *url;
     const char *cacert, *cert, *key; /* files; NULL: the system's trust, no client certificate */
+    const char *pin;                 /* of the receiver, see pin.h; or NULL */
     const char *proxy;               /* URL, or NULL */
     bool insecure, http2;
     bool tls; /* any of the requests may go to https */
@@ -39,6 +40,9 @@ struct transfer;
 
 /* Whether the files of the configuration can be read; the key is a secret as any other. */
 int transfer_files(const struct transfer_config *config, struct fault *why);
+
+/* Reads the certificate and its key again, for the connections from now on. */
+int transfer_renew(struct transfer *t, struct fault *why);
 
 /* One request.  What it points to must live until it has come back. */
 #define TRANSFER_FIELDS_MAX 40
@@ -97,6 +101,7 @@ enum way {
     WAY_SELF_SIGNED,
     WAY_UNKNOWN_CA,
     WAY_UNTRUSTED, /* any other fault of it */
+    WAY_STRANGER,  /* another key than the pinned one: in `words` */
     WAY_FAILED,    /* anything else */
 };
 

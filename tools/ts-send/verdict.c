@@ -40,6 +40,11 @@ struct verdict verdict_of(enum net net, int status)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             if (status >= rows[i].from && status <= rows[i].to)
                 return rows[i].verdict;
+    if (net == NET_STRANGER)
+        return (struct verdict){.act = ACT_STOP,
+            .cause = CAUSE_CONFIG,
+            .at_once = true,
+            .reason = "it has another key than --pin-sha256 says"};
     if (net == NET_UNSENT)
         return (struct verdict){.act = ACT_RETRY, .cause = CAUSE_OUTAGE, .at_once = true};
     return (struct verdict){

@@ -242,6 +242,9 @@ static void say_bad(
             "that authority as --cacert, or have the receiver send its whole chain",
             known(seen->issuer));
         return;
+    case WAY_STRANGER:
+        finding_fail(f, EX_CONFIG, TLS, "its public key is not that of --pin-sha256: %s", p->words);
+        return;
     case WAY_SLOW:
         finding_fail(f, EX_UNAVAILABLE, TLS,
             "TLS does not come about in time: is this the port for https? is the receiver "
@@ -293,6 +296,10 @@ static int check_tls(struct findings *f, const struct transfer_config *k, struct
             finding_warn(f, TLS,
                 "none: everybody on the way can read and change the events and take the "
                 "credentials: use https://");
+        return 1;
+    }
+    if (p->way == WAY_OPEN && k->insecure && k->pin) {
+        finding_ok(f, TLS, "its key is that of --pin-sha256; the certificate is not checked");
         return 1;
     }
     if (p->way == WAY_OPEN && k->insecure) {

@@ -49,6 +49,7 @@ static const struct {
     {NET_OK, 600, ACT_RETRY, CAUSE_OUTAGE, false, true, true},
     {NET_UNSENT, 0, ACT_RETRY, CAUSE_OUTAGE, true, false, false},
     /* 200 with an error after it is no answer. */
+    {NET_STRANGER, 0, ACT_STOP, CAUSE_CONFIG, true, false, false},
     {NET_LOST, 200, ACT_RETRY, CAUSE_OUTAGE, false, true, true},
     {NET_LOST, 422, ACT_RETRY, CAUSE_OUTAGE, false, true, true},
     {NET_LOST, 0, ACT_RETRY, CAUSE_OUTAGE, false, true, true},
