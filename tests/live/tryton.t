@@ -204,6 +204,7 @@ tryton_start
 wait "$drain"
 is "$? $(states week.db)" "0 200 delivered, 0 waiting, 0 held, 0 dead" \
     "sessions end, the server is restarted, the server is killed"
+is "$(grep -c 'user or the password' said)" 0 "the end of a session is no refused password"
 want Europe/Warsaw <week
 all_there "session, restart, kill -9 of the server"
 
