@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# --oauth: access tokens by client credentials and by refresh tokens that are good for one use.  The
-# token service is one that revokes everything when a spent refresh token comes again.
+# --oauth: access tokens by client credentials and by refresh tokens that are good for one use, with the
+# token service of tests/sim/oauth.py.
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
 command -v ts-send >/dev/null || skip_all "ts-send is not built"
@@ -11,109 +11,9 @@ done
 umask 077
 shopt -s lastpipe # `… | send` sets $status and $got here
 
-# One server for both parts: /token, and all else the receiver.  GET /log: what came; POST /_set: a JSON
-# object of settings; "script" is a list of what the next token requests get.
-cat >"$T/server.py" <<'END'
-import base64, json, socket, sys, threading, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
-lock = threading.RLock()
-held = threading.Event()
-class S: pass
-s = S()
-s.refresh, s.spent, s.access, s.dead = "refresh-s3cret-0", [], [], []
-s.rotate, s.expires, s.grace, s.n, s.script, s.log, s.uses, s.status = True, 3600, False, 0, [], [], None, 401
-s.bodies = []
-class H(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *a): pass
-    def say(self, status, body="", **headers):
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        self.send_response(status)
-        for k, v in headers.items(): self.send_header(k.replace("_", "-"), v)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-    def do_GET(self):
-        with lock: self.say(200, "".join(l + "\n" for l in (s.bodies if self.path == "/bodies" else s.log)))
-    def grant(self, form):
-        if form.get("client_id") != "bridge" or form.get("client_secret") != "client-s3cret":
-            return 401, {"error": "invalid_client"}
-        kind = form.get("grant_type")
-        reply = {"token_type": "bearer"}
-        if s.expires: reply["expires_in"] = s.expires
-        if kind == "refresh_token":
-            got = form.get("refresh_token")
-            if got in s.spent and not s.grace:
-                s.refresh = None
-                s.access.clear()
-            if got != s.refresh and not (s.grace and got in s.spent):
-                return 400, {"error": "invalid_grant", "error_description": "no: " + got}
-            if s.rotate:
-                s.spent.append(got)
-                s.n += 1
-                s.refresh = "refresh-s3cret-%d" % s.n
-                reply["refresh_token"] = s.refresh
-        elif kind not in ("client_credentials", "special"):
-            return 400, {"error": "unsupported_grant_type"}
-        s.access.append("access-s3cret-%d" % (len(s.access) + len(s.dead)))
-        reply["access_token"] = s.access[-1]
-        return 200, reply
-    def token(self, body):
-        form = {k: v[0] for k, v in parse_qs(body.decode(), keep_blank_values=True).items()}
-        auth = self.headers.get("Authorization", "")
-        basic = auth.startswith("Basic ")
-        if basic:
-            form["client_id"], form["client_secret"] = base64.b64decode(auth[6:]).decode().split(":")
-        what = s.script.pop(0) if s.script else None
-        s.log.append("token %s%s%s" % (form.get("grant_type"), " basic" if basic else "",
-            "".join(" %s=%s" % (k, form[k]) for k in ("scope", "api_key") if k in form)
-            + (" x-api-key" if self.headers.get("X-Api-Key") else "")))
-        if what == "page": return self.say(200, "<html>welcome</html>")
-        if what == "busy": return self.say(503, "", Retry_After="0")
-        if what == "away": return self.say(302, "", Location="http://127.0.0.1:1/")
-        if isinstance(what, dict): return self.say(200, what)
-        status, reply = self.grant(form)
-        if what == "drop":
-            self.connection.shutdown(socket.SHUT_RDWR)
-            self.close_connection = True
-            return
-        if what == "hold":
-            s.log.append("held")
-            lock.release()
-            held.wait()
-            lock.acquire()
-        try: self.say(status, reply)
-        except BrokenPipeError: pass
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        if self.path == "/_set":
-            for k, v in json.loads(body).items():
-                if k == "go": held.set()
-                else: setattr(s, k, v)
-            return self.say(200)
-        with lock:
-            if self.path == "/token": return self.token(body)
-            given = self.headers.get("Authorization", "-").replace("Bearer ", "")
-            good = given in s.access
-            if good and s.uses is not None:
-                s.uses -= 1
-                if s.uses < 0: good = False
-            if not good and given in s.access:
-                s.access.remove(given)
-                s.dead.append(given)
-                s.uses = None
-            s.log.append("event %s %s" % (200 if good else 401, given))
-            if good: s.bodies.append(body.decode(errors="replace"))
-            self.say(200 if good else s.status, {"said": "INVALID_OAUTHTOKEN"} if not good else {"ok": True})
-server = ThreadingHTTPServer(("127.0.0.1", 0), H)
-server.daemon_threads = True
-print(server.server_address[1], flush=True)
-server.serve_forever()
-END
 server_start() {
     : >"$T/port"
-    spawn python3 "$T/server.py" >"$T/port"
+    spawn python3 -B "$ROOT/tests/sim/oauth.py" >"$T/port"
     wait_for 10 test -s "$T/port"
     url=http://127.0.0.1:$(cat "$T/port")
 }

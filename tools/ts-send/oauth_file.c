@@ -163,10 +163,13 @@ void oauth_file_unprepare(struct oauth_file *f)
     f->new = -1;
 }
 
+/* The length first: then the file is whole with its last byte. */
 static int write_all(int fd, struct slice text)
 {
     size_t at = 0;
 
+    if (ftruncate(fd, (off_t)text.n) < 0)
+        return -1;
     while (at < text.n) {
         ssize_t n = pwrite(fd, text.p + at, text.n - at, (off_t)at);
 
@@ -174,7 +177,7 @@ static int write_all(int fd, struct slice text)
             return -1;
         at += n > 0 ? (size_t)n : 0;
     }
-    return ftruncate(fd, (off_t)text.n);
+    return 0;
 }
 
 int oauth_file_write(struct oauth_file *f, struct slice text, struct fault *why)
