@@ -53,7 +53,7 @@ FAULTS = {"early": None, "read": None, "half": b"HTTP/1.1 20", "garbage": b"\0\x
           "503-text": (503, "Retry-After: 1e9\r\n"),
           "503-past": (503, "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n"),
           "slow": (201, ""), "interim": (201, "")}
-if jq:  # a reply to a search that is late and true would be neither: a request that still runs
+if jq:  # a search while a request still runs that was given up does not find what that will store
     del FAULTS["slow"]
     FAULTS.update({"page": (200, "Content-Type: text/html\r\n"), "few": (200, ""), "text": (200, "")})
 BODIES = {"page": b"<html>please log in</html>", "few": b'{"results":[],"x":1}', "text": b'"ok"'}
@@ -258,8 +258,8 @@ events = list(make_events(dice.choice([40, 150, 400])))
 twice = {n for n, times in collections.Counter(e["n"] for e in events).items() if times > 1}
 with open("dice.jq", "w") as out:
     out.write(PROFILE)
-arguments = ["ts-send", "-j", str(connections), "-b", str(batch), "--timeout", "300ms", "--retry-first", "20ms",
-             "--retry-max", "100ms", "--give-up-after", "1m", "--answer-within", dice.choice(["700ms", "2s"]),
+arguments = ["ts-send", "-j", str(connections), "-b", str(batch), "--timeout", "10s" if jq else "300ms", "--retry-first", "20ms",
+             "--retry-max", "100ms", "--give-up-after", "1m", "--answer-within", dice.choice(["5s", "9s"] if jq else ["700ms", "2s"]),
              *(["-p", "./dice.jq"] if jq else []), "http://127.0.0.1:%d/" % receiver.socket.getsockname()[1]]
 with open("err", "wb") as err:
     sender = subprocess.Popen(arguments, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err)

@@ -166,7 +166,7 @@ odoo_days jsonrpc -o api=jsonrpc -o db=prod -o user=bridge
 receiver orangehrm
 orangehrm() { send -p orangehrm --token-file orangehrm.key -o zone=Asia/Tashkent "$@" "$url"; }
 passages 2026-03-02 2 3 >day1
-orangehrm -j 4 <day1
+orangehrm -j 2 <day1
 is "$(outcomes)" "delivered 8" "orangehrm: a day of two people"
 is "$(ledger 'map(select(.employee == 2)) | map("\(.in) \(.out)") | join(", ")')" \
     "2026-03-02 02:55 2026-03-02 07:01, 2026-03-02 07:42 2026-03-02 12:05" "two records each"
@@ -203,7 +203,7 @@ receiver icehrm
 url=$root/api
 icehrm() { send -p icehrm --token-file icehrm.key -o zone=Asia/Tashkent "$@" "$url"; }
 passages 2026-03-02 7 8 >day1
-icehrm -j 4 <day1
+icehrm -j 2 <day1
 is "$(outcomes)" "delivered 8" "icehrm: a day of two people"
 icehrm <day1
 is "$(outcomes)" "duplicate 8" "the same day again: duplicates"

@@ -513,6 +513,14 @@ static void keep_sent(struct value said, struct ask *a)
     value_put(&a->sent, &headers, value_null());
 }
 
+void ask_gone(struct ask *a)
+{
+    static struct value_key bodies[] = {{.name = "json"}, {.name = "form"}, {.name = "text"}};
+
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+        value_put(&a->sent, &bodies[i], value_null());
+}
+
 int ask_read(const struct scripted *p, struct value said, const struct headers *common,
     struct ask *a, struct fault *why)
 {

@@ -61,4 +61,8 @@ int ask_read(const struct scripted *p, struct value said, const struct headers *
 /* … as it goes out, but for its key, its tag and whether it goes once; valid as long as *a. */
 struct request ask_request(const struct ask *a);
 
+/* It is on its way: lets go of its body in `sent`, which as a value is several times its text.
+   `verdict` does not see it. */
+void ask_gone(struct ask *a);
+
 #endif

@@ -43,6 +43,7 @@ static int call(struct dialog *d, enum script_function f, struct value *said, st
 static int call_judge(
     struct dialog *d, enum script_function f, struct value *said, struct fault *why)
 {
+    ask_gone(&d->ask);
     return script_call(d->p->script, f, judge_input(d->p, &d->in, &d->reply, &d->ask), said, why);
 }
 

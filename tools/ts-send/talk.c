@@ -197,6 +197,7 @@ static int start_login(struct sender *s, struct fault *why)
     r = ask_request(&t->ask);
     r.tag = t;
     t->state = SESSION_ASKED;
+    ask_gone(&t->ask);
     batch_counts(s, NULL);
     return transfer_start(s->transfer, &r, why) < 0 ? -1 : 0;
 }
@@ -484,6 +485,7 @@ int talk_go(struct sender *s, struct batch *b, struct fault *why)
     b->session = s->talk.number;
     b->token = s->token.number;
     batch_counts(s, b);
+    ask_gone(&b->ask);
     /* Whole events as values are several times their text: many are better made again. */
     if (!s->talk.p->filter && batch_count(b) > EVENTS_KEPT)
         forget_events(b);
