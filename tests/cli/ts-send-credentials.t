@@ -130,28 +130,28 @@ refused_times() {
 # --- Basic -------------------------------------------------------------------------------------------
 
 echo "$secret" >"$T/password"
-send --user bridge --password-file "$T/password" "$at"
-is "$status $got" "0 delivered" "--user and --password-file"
-send --user bridge --password-file <(echo "$secret") "$at"
+send --user bridge="$T/password" "$at"
+is "$status $got" "0 delivered" "--user"
+send --user bridge=<(echo "$secret") "$at"
 is "$got" delivered "the password by a descriptor"
 mkdir "$T/credentials"
 cp "$T/password" "$T/credentials/pw"
-CREDENTIALS_DIRECTORY=$T/credentials send --user bridge --password-file pw "$at"
+CREDENTIALS_DIRECTORY=$T/credentials send --user bridge=pw "$at"
 is "$got" delivered "the password of a service"
-send -n --user bridge --password-file "$T/password" "$at"
+send -n --user bridge="$T/password" "$at"
 like "$(cat "$T/out")" 'Authorization: \*\*\*' "-n shows nothing of it"
-send --user bridge --password-file "$T/password" "$at/echo"
+send --user bridge="$T/password" "$at/echo"
 is "$got $(cat "$T/out" "$T/err" | grep -c "$secret\|$basic")" "rejected 0" \
     "a receiver that says back what it was sent, and the password in clear: masked"
-send --user bridge --password-file "$T/password" "$at/located"
+send --user bridge="$T/password" "$at/located"
 like "$(cat "$T/out")" '"location":"/events/\*\*\*"' "… also in a location"
-send --user bridge --password-file "$T/pw2" "$at"
+send --user bridge="$T/pw2" "$at"
 is "$status" 66 "no such file"
 echo wrong >"$T/pw2"
-live --user bridge --password-file "$T/pw2" "$at"
+live --user bridge="$T/pw2" "$at"
 echo "$event" >&3
 wait_for 10 refused_times 1
-like "$(cat "$T/err")" '--user or the password in .*/pw2 is refused: renew it and send SIGHUP' "a wrong one is told"
+like "$(cat "$T/err")" 'the name or the password of --user bridge=.*/pw2 is refused: renew it and send SIGHUP' "a wrong one is told"
 cp "$T/password" "$T/pw2"
 wait_for 10 grep -q delivered "$T/out"
 ok $? "after 401 it is read again"
@@ -166,6 +166,11 @@ ok $? "and after 401 again"
 exec 3>&-
 wait $sender
 is $? 0 "and all is well"
+
+for bad in bridge bridge= =pw a:b=pw; do
+    send --user "$bad" "$at"
+    like "$status $(cat "$T/err")" '^64 .*write it as NAME=FILE' "--user $bad is refused"
+done
 
 # --- our certificate -----------------------------------------------------------------------------------
 
@@ -270,7 +275,7 @@ def verdict: null;
 END
 echo "$secret" >"$T/token"
 for way in 301 302 303 307 308; do
-    send --user bridge --password-file "$T/password" "$at/$way"
+    send --user bridge="$T/password" "$at/$way"
     is "$status $got" "78 deferred" "$way with a password"
     send -p "$T/hr.jq" --token-file "$T/token" -o way=/$way "$at"
     is "$status $got" "78 deferred" "$way with a jq profile"
@@ -321,7 +326,7 @@ hidden() { # NAME ARGS...: a live run, then -n, --explain and --check
     rm -f "$T/seen"
 }
 hidden "--token-file" --token-file "$T/token"
-hidden "--user" --user bridge --password-file "$T/password"
+hidden "--user" --user bridge="$T/password"
 hidden "--header-file" --header-file "$T/header"
 hidden "--oauth" --oauth "$T/oauth"
 hidden "a profile's secrets" -p "$T/all.jq" --token-file "$T/token" --secret other="$T/token" \

@@ -52,7 +52,8 @@ static void list_secrets(const struct sender_config *k, struct buf *names)
     const struct scripted *p = k->profile->scripted;
 
     add_name(names, k->headers.token_file);
-    add_name(names, k->headers.password_file);
+    if (k->headers.user)
+        add_name(names, header_password_file(k->headers.user));
     add_name(names, k->oauth_file);
     for (unsigned i = 0; i < k->headers.files; i++)
         add_name(names, k->headers.file[i]);

@@ -126,14 +126,22 @@ static int add_token(struct headers *h, const char *name, struct fault *why)
     return rc;
 }
 
-static int add_basic(struct headers *h, const char *user, const char *name, struct fault *why)
+const char *header_password_file(const char *user)
 {
+    const char *is = strchr(user, '=');
+
+    return is && is != user && is[1] ? is + 1 : NULL;
+}
+
+static int add_basic(struct headers *h, const char *user, struct fault *why)
+{
+    struct slice name = {user, strcspn(user, "=")};
     struct buf password = {0}, pair = {0}, text = {0};
-    int rc = secret_read(name, &password, why);
+    int rc = secret_read(header_password_file(user), &password, why);
 
     if (rc == 0) {
-        buf_room(&pair, strlen(user) + 1 + password.len);
-        buf_text(&pair, user);
+        buf_room(&pair, name.n + 1 + password.len);
+        buf_slice(&pair, name);
         buf_char(&pair, ':');
         buf_slice(&pair, buf_all(&password));
         json_base64_text(&text, buf_all(&pair));
@@ -204,10 +212,10 @@ struct headers *headers_read(
         rc = rc > 0 ? add_token(h, source->token_file, why) : rc;
     }
     if (rc == 0 && source->user) {
-        rc = add_old(h, old, source->password_file, why);
+        rc = add_old(h, old, header_password_file(source->user), why);
         if (rc == 0)
             buf_slice(&h->password, buf_all(&old->password));
-        rc = rc > 0 ? add_basic(h, source->user, source->password_file, why) : rc;
+        rc = rc > 0 ? add_basic(h, source->user, why) : rc;
     }
     for (unsigned i = 0; rc == 0 && i < source->files; i++) {
         rc = add_old(h, old, source->file[i], why);

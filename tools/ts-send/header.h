@@ -17,9 +17,9 @@ struct header_source {
     unsigned opens;
     const char *file[HEADERS_MAX]; /* of --header-file: secret_read names, one "Name: value" each */
     unsigned files;
-    const char *token_file;           /* bearer token, or NULL */
-    const char *user, *password_file; /* Basic, or both NULL */
-    const char *content;              /* Content-Type, unless -H says another; NULL: none */
+    const char *token_file; /* bearer token, or NULL */
+    const char *user;       /* Basic: "NAME=FILE", or NULL */
+    const char *content;    /* Content-Type, unless -H says another; NULL: none */
     bool gzip;
 };
 
@@ -29,6 +29,9 @@ int header_check(const char *field, struct fault *why);
 
 /* Whether a field of a profile may go into a request: its form, and none that the sender writes. */
 bool header_fits(const char *field);
+
+/* The file of "NAME=FILE"; NULL: it is none of that form. */
+const char *header_password_file(const char *user);
 
 struct headers; /* counted references */
 

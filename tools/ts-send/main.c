@@ -24,7 +24,6 @@
 enum option {
     OPT_TOKEN_FILE = OPTION_LONG,
     OPT_USER,
-    OPT_PASSWORD_FILE,
     OPT_HEADER_FILE,
     OPT_RATE,
     OPT_TIMEOUT,
@@ -75,8 +74,7 @@ static const struct option_spec options[] = {
     {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token"},
     {OPT_OAUTH, "oauth", "FILE", "OAuth 2: how to get access tokens, kept there"},
     {OPT_SECRET, "secret", "NAME=FILE", "a secret of the profile"},
-    {OPT_USER, "user", "NAME", "Basic, with --password-file"},
-    {OPT_PASSWORD_FILE, "password-file", "FILE", "its password"},
+    {OPT_USER, "user", "NAME=FILE", "Basic: a name, and the file of its password"},
     {OPT_HEADER_FILE, "header-file", "FILE", "a secret header field: 'Name: value'"},
     {OPT_RATE, "rate", "N/s", "at most N requests a second (/m, /h)"},
     {OPT_TIMEOUT, "timeout", "TIME", "longest request (30s)"},
@@ -111,8 +109,7 @@ static const struct program program = {
     .options = options,
     .more = "URL: " DEFAULT_URL " unless given; or a file, file:///folder/%Y-%m-%d.csv.\n"
             "Exit status: 0 all answered for good; 65 some rejected; 75 some deferred;\n"
-            "69 the receiver is not available; 78 it refuses the credentials, the address\n"
-            "or every event.\n",
+            "69 it is not available; 78 it refuses credentials, the address or all events.\n",
 };
 
 /* Numbers as the options give them; checked and converted once all are read. */
@@ -149,7 +146,6 @@ static const struct {
     {OPT_NOW, TEXT, IN_SETTINGS(explain.now), 0, 0},
     {OPT_TOKEN_FILE, TEXT, IN_SETTINGS(sender.headers.token_file), 0, 0},
     {OPT_USER, TEXT, IN_SETTINGS(sender.headers.user), 0, 0},
-    {OPT_PASSWORD_FILE, TEXT, IN_SETTINGS(sender.headers.password_file), 0, 0},
     {OPT_OAUTH, TEXT, IN_SETTINGS(sender.oauth_file), 0, 0},
     {OPT_RATE, TEXT, IN_SETTINGS(rate), 0, 0},
     {OPT_TIMEOUT, DURATION, IN_SETTINGS(timeout_ms), 0, 0},
@@ -327,10 +323,10 @@ static int check_credentials(const struct sender_config *c, struct fault *why)
 
     if ((h->token_file != NULL) + (h->user != NULL) + (c->oauth_file != NULL) > 1)
         return fault_set(why, EX_USAGE, "--token-file, --user and --oauth: one of them");
-    if (!h->user != !h->password_file)
-        return fault_set(why, EX_USAGE, "--user and --password-file: both or none");
-    if (h->user && strchr(h->user, ':'))
-        return fault_set(why, EX_USAGE, "--user: a name without a colon");
+    if (h->user &&
+        (!header_password_file(h->user) || strcspn(h->user, ":") < strcspn(h->user, "=")))
+        return fault_set(why, EX_USAGE,
+            "--user: write it as NAME=FILE, the file with the password; no colon in the name");
     return 0;
 }
 

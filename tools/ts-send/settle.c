@@ -74,8 +74,9 @@ static void advise_secret(const struct sender *s, int status, struct buf *out)
     else if (s->talk.p)
         buf_printf(out, ": renew what --secret or --token-file names and send SIGHUP");
     else if (h->user)
-        buf_printf(out, ": --user or the password in %s is refused: renew it and send SIGHUP",
-            h->password_file);
+        buf_printf(out,
+            ": the name or the password of --user %s is refused: renew it and send SIGHUP",
+            h->user);
     else if (h->token_file)
         buf_printf(out, ": the token in %s is refused: renew it and send SIGHUP", h->token_file);
     else if (h->files > 0)
