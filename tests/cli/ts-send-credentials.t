@@ -83,6 +83,7 @@ http {
     server {
         listen 127.0.0.1:$port;
         location / { if (\$known = 0) { return 401; } return 200; }
+        location /key { if (\$http_x_api_key != "$secret") { return 401; } return 200; }
         location /echo { return 422 "you said \$http_authorization \$http_x_api_key \$clear \$args"; }
         location /located { add_header Location /events/$secret always; return 201; }
         location /301 { return 301 $away/stolen; }
@@ -167,6 +168,18 @@ exec 3>&-
 wait $sender
 is $? 0 "and all is well"
 
+# A field of a file: the same.
+echo "X-Api-Key: old" >"$T/field"
+live --header-file "$T/field" "$at/key"
+echo "$event" >&3
+wait_for 10 refused_times 1
+like "$(cat "$T/err")" 'the header in .*/field is refused: renew it and send SIGHUP' "--header-file: a wrong one is told"
+echo "X-Api-Key: $secret" >"$T/field"
+wait_for 10 grep -q delivered "$T/out"
+ok $? "… and read again"
+exec 3>&-
+wait $sender
+is $? 0 "… and all is well"
 for bad in bridge bridge= =pw a:b=pw; do
     send --user "$bad" "$at"
     like "$status $(cat "$T/err")" '^64 .*write it as NAME=FILE' "--user $bad is refused"

@@ -598,10 +598,11 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     struct call *c = t->free;
     int64_t timeout_ms =
         r->timeout_ms < t->config.timeout_ms ? r->timeout_ms : t->config.timeout_ms;
+    struct curl_slist *common = t->fields ? t->fields->node : NULL; /* none: connect_only */
 
     set_fields(c, t->fields);
-    c->trace = (struct curl_slist){(char *)(uintptr_t)r->trace, t->fields->node};
-    c->key.next = r->trace ? &c->trace : t->fields->node;
+    c->trace = (struct curl_slist){(char *)(uintptr_t)r->trace, common};
+    c->key.next = r->trace ? &c->trace : common;
     if (r->key)
         snprintf(c->key_text + KEY_FIELD_BYTES, KEY_BYTES_MAX, "%s", r->key);
     if (timeout_ms != c->timeout_ms)
