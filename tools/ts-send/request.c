@@ -2,8 +2,7 @@
 /* Bodies, keys and gzip. */
 #include "request.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <uuid/uuid.h>
 #include <zlib.h>
@@ -104,33 +103,33 @@ void request_key_set(struct slice *ids, size_t n, char out[REQUEST_KEY_BYTES])
     buf_free(&name);
 }
 
-static uint64_t octets(const uint8_t *p)
+static void put_hex(char *out, const uint8_t *octets, size_t n)
 {
-    uint64_t n = 0;
+    static const char digits[] = "0123456789abcdef";
 
-    for (int i = 0; i < 8; i++)
-        n = n << 8 | p[i];
-    return n;
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = digits[octets[i] >> 4];
+        out[2 * i + 1] = digits[octets[i] & 15];
+    }
 }
 
 void request_trace(struct slice id, uint64_t number, char out[REQUEST_TRACE_BYTES])
 {
+    static const uint8_t none[16];
     char made[REQUEST_ID_BYTES];
     struct identity trace;
-    uint64_t high, low, span;
+    uint64_t span;
 
-    if (!identity_parse(id, &trace)) {
+    if (!identity_parse(id, &trace) || memcmp(trace.octets, none, sizeof none) == 0) {
         uuid_v5(id, made);
         identity_parse(slice_of(made), &trace);
     }
-    high = octets(trace.octets);
-    low = octets(trace.octets + 8);
-    if (high == 0 && low == 0) /* which no trace may be */
-        low = 1;
-    span = low + number * UINT64_C(0x9e3779b97f4a7c15); /* odd: no two tries are the same */
-    snprintf(out, REQUEST_TRACE_BYTES,
-        "traceparent: 00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-01", high, low,
-        span ? span : 1);
+    memcpy(out, "traceparent: 00-................................-................-01", 69);
+    put_hex(out + REQUEST_TRACE_AT, trace.octets, 16);
+    memcpy(&span, trace.octets + 8, sizeof span);
+    span = be64toh(span) + number * UINT64_C(0x9e3779b97f4a7c15); /* no two tries are the same */
+    span = htobe64(span ? span : 1);                              /* none may be 0 */
+    put_hex(out + REQUEST_TRACE_AT + REQUEST_TRACE_DIGITS + 1, (const uint8_t *)&span, sizeof span);
 }
 
 /* ---- gzip ---- */

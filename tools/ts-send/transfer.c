@@ -60,8 +60,10 @@ struct call {
     void *tag;
     int64_t timeout_ms; /* as set last */
     unsigned sends;
-    char *url;          /* as set last for a request of its own kind */
-    const char *method; /* likewise */
+    CURLU *parts;       /* of url */
+    char *url;          /* as set last */
+    bool unusual;       /* the last was a request of its own kind */
+    const char *method; /* as set last for such a one */
     bool once;          /* libcurl must not repeat it by itself */
     bool reply_too_long;
     bool connect_only; /* as set last */
@@ -280,12 +282,26 @@ static CURLcode set_upload(struct call *c)
     return rc;
 }
 
+/* libcurl takes a URL apart for each request; that is spared where it knows it. */
+static void set_url(struct call *c, const char *url)
+{
+    bool fine;
+
+    if (c->url && strcmp(c->url, url) == 0)
+        return;
+    free(c->url);
+    c->url = mem_text(slice_of(url));
+    fine = curl_url_set(c->parts, CURLUPART_URL, url, 0) == CURLUE_OK;
+    curl_easy_setopt(c->easy, CURLOPT_CURLU, fine ? c->parts : NULL);
+    curl_easy_setopt(c->easy, CURLOPT_URL, url); /* for what is no URL it has an error of its own */
+}
+
 static CURLcode set_call(struct call *c, struct transfer *t, const char *url)
 {
     CURL *e = c->easy;
     CURLcode rc = CURLE_OK;
 
-    SET(CURLOPT_URL, url);
+    set_url(c, url);
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_PRIVATE, c);
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -315,7 +331,8 @@ static int call_open(struct call *c, struct transfer *t, bool upload, struct fau
     c->transfer = t;
     c->free = upload ? &t->upload_free : &t->free;
     c->easy = curl_easy_init();
-    if (!c->easy)
+    c->parts = curl_url();
+    if (!c->easy || !c->parts)
         return fault_set(why, EX_OSERR, "libcurl: cannot start");
     memcpy(c->key_text, KEY_FIELD, KEY_FIELD_BYTES);
     c->key.data = c->key_text;
@@ -436,6 +453,7 @@ void transfer_close(struct transfer *t)
         fields_drop(c->fields);
         tls_identity_drop(c->identity);
         buf_free(&c->reply.lines);
+        curl_url_cleanup(c->parts);
         free(c->url);
         buf_free(&c->reply.body);
     }
@@ -506,12 +524,8 @@ static void set_own(struct call *c, struct field_list *f, const struct request *
     if (n > 0)
         c->own[n - 1].next = common;
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, n > 0 ? c->own : common);
-    /* libcurl copies what it is told: that is spared where it knows it. */
-    if (!c->url || strcmp(c->url, r->url) != 0) {
-        free(c->url);
-        c->url = mem_text(slice_of(r->url));
-        curl_easy_setopt(c->easy, CURLOPT_URL, r->url);
-    }
+    set_url(c, r->url);
+    c->unusual = true;
     curl_easy_setopt(c->easy, r->no_body ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
     if (c->method != r->method)
         curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, r->method);
@@ -521,10 +535,9 @@ static void set_own(struct call *c, struct field_list *f, const struct request *
 /* After a request of its own kind, one that is as all are. */
 static void set_usual(struct call *c, const struct transfer *t)
 {
-    free(c->url);
-    c->url = NULL;
+    set_url(c, t->config.url);
+    c->unusual = false;
     c->method = NULL;
-    curl_easy_setopt(c->easy, CURLOPT_URL, t->config.url);
     curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
     curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, NULL);
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, &c->key);
@@ -612,7 +625,7 @@ int transfer_start(struct transfer *t, const struct request *r, struct fault *wh
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
     if (r->url)
         set_own(c, t->fields, r);
-    else if (c->url)
+    else if (c->unusual)
         set_usual(c, t);
     c->reply.keep = t->config.whole_replies || r->foreign;
     set_trust(c, r);
