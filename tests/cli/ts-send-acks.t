@@ -45,6 +45,14 @@ receipts_of() {
     [ -n "$(outcome_of "$1")" ]
 }
 
+# due N: the time that its last receipt names has come.
+# shellcheck disable=SC2317
+due() {
+    local at
+    at=$(sed -n 's/.*"ack":"a'"$1"'".*"retry_at":"\([^"]*\)".*/\1/p' "$T/out" | tail -1)
+    [ "$(date +%s%3N)" -gt "$(date -d "$at" +%s%3N)" ]
+}
+
 # shellcheck disable=SC2317
 refusals() {
     [ "$(wc -l <"$refused")" -ge "$1" ]
@@ -149,6 +157,7 @@ event 7 p5 >&3
 wait_for 5 receipts_of 7
 is "$(outcome_of 6)$(outcome_of 7)" "deferred deferred " \
     "behind a held event, however late it comes: deferred"
+wait_for 5 due 6
 event 6 p5 >&3
 event 7 p5 >&3
 wait_for 5 receipts 10
