@@ -175,7 +175,8 @@ cat >"$T/nginx.conf" <<END
 worker_processes 1; daemon off; master_process off; pid $T/nginx.pid;
 error_log $T/nginx.log; events { worker_connections 64; }
 http {
-    access_log $T/access.log; client_body_temp_path $T/b; proxy_temp_path $T/p;
+    log_format own '\$connection \$request';
+    access_log $T/access.log own; client_body_temp_path $T/b; proxy_temp_path $T/p;
     fastcgi_temp_path $T/f; uwsgi_temp_path $T/u; scgi_temp_path $T/s;
     large_client_header_buffers 4 16k;
     ssl_certificate $T/server.pem; ssl_certificate_key $T/server.key;
@@ -189,6 +190,7 @@ http {
         location /away { return 302 http://127.0.0.1:$port/other; }
         location /made { add_header Location /events/7 always; return 201; }
         location /other { return 200; }
+        location /small { client_max_body_size 2k; return 200; }
         location /sink { return 200; }
         location /length { return 200 "\$content_type \$http_user_agent \$http_accept_encoding."; }
     }
@@ -293,6 +295,13 @@ like "$(grep /h2 "$T/access.log")" 'HTTP/2.0' "… is HTTP/2"
 for i in 1 2 3 4 5 6 7 8; do echo "{\"event_id\":\"$i\"}"; done |
     ts-send --http2 -j 8 --cacert "$T/ca.pem" "https://127.0.0.1:$tls/" | grep -c delivered >"$T/out"
 is "$(cat "$T/out")" 8 "--http2: several at once"
+is "$(grep -c 'POST / HTTP/2.0' "$T/access.log") $(grep 'POST / HTTP/2.0' "$T/access.log" | cut -d ' ' -f 1 | sort -u | wc -l)" "8 1" \
+    "… over one connection"
+for ((i = 0; i < 400; i++)); do echo "{\"event_id\":\"$i\"}"; done >"$T/many"
+ts-send -j 1 "$at/other" <"$T/many" | grep -c delivered >"$T/out"
+is "$(cat "$T/out") $(grep '/other' "$T/access.log" | cut -d ' ' -f 1 | sort -u | wc -l)" "400 1" "a connection is kept"
+ts-send -v -j 1 -b 200 "$at/small" <"$T/many" 2>"$T/err" | grep -c delivered >"$T/out"
+is "$(cat "$T/out") $(grep -c '^.413' "$T/err")" "400 1" "413: the array is halved, and the next is smaller at once"
 sent "deferred " "another name than the certificate's" --cacert "$T/ca.pem" "https://localhost:$tls/"
 sent "delivered 200" "--insecure" --insecure "https://localhost:$tls/"
 like "$(cat "$T/err")" 'NOT checked' "… is loud"

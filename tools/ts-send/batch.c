@@ -184,8 +184,7 @@ static struct batch *next_batch(struct sender *s)
         return NULL;
     if (!up)
         queue_favour(s->queue, probe_rank, s);
-    b->n =
-        (unsigned)queue_take(s->queue, b->item, up ? s->config->batch : 1, s->config->body_bytes);
+    b->n = (unsigned)queue_take(s->queue, b->item, up ? s->config->batch : 1, s->body_bytes);
     if (b->n == 0)
         return NULL;
     s->batch_free = b->next;

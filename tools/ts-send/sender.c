@@ -57,6 +57,7 @@ static int sender_open(struct sender *s, const struct sender_config *config, str
     if (config->failing_since_s > 0)
         destination_resume(&s->destination,
             s->now_ms - (clock_now_ms() - config->failing_since_s * 1000), s->now_ms);
+    s->body_bytes = config->body_bytes;
     pace_init(&s->pace, config->transfer.connections, config->rate_us);
     s->headers = headers_read(&config->headers, NULL, why);
     if (!s->headers)

@@ -218,10 +218,23 @@ static char *reason_of(
     return text.data;
 }
 
+/* Too large: no other is made so, since each would be sent in vain. */
+static void learn_size(struct sender *s, const struct batch *b)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = b->done; i < batch_end(b); i++)
+        bytes += item_body(b->item[i]).n + 1;
+    if (bytes / 2 < s->body_bytes)
+        s->body_bytes = bytes / 2;
+}
+
 void settle_split(struct sender *s, struct batch *b, const struct reply *r)
 {
     unsigned half = b->done + batch_count(b) / 2;
 
+    if (r->net == NET_OK && r->status == 413)
+        learn_size(s, b);
     say_split(s, r, batch_count(b));
     destination_judged(&s->destination);
     note_written(b);

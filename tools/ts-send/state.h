@@ -101,6 +101,7 @@ struct sender {
     struct queue *queue;
     struct destination destination;
     struct pace pace;
+    size_t body_bytes; /* of the next arrays: less, once the receiver took one for too large */
     struct transfer *transfer;
     struct headers *headers;
     struct line_reader *lines;

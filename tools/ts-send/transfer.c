@@ -245,6 +245,7 @@ static CURLcode set_safety(CURL *e, const struct transfer_config *k)
     SET(CURLOPT_TIMEOUT_MS, (long)k->timeout_ms);
     SET(CURLOPT_HTTP_VERSION,
         k->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PIPEWAIT, k->http2 ? 1L : 0L); /* one connection carries all */
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     return rc;
