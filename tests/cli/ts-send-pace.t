@@ -161,21 +161,21 @@ done
 server_start none 1e9 1 0 0
 id=019b9805-6100-8b85-a657-08efdeb09c4e trace=019b980561008b85a65708efdeb09c4e
 for n in 1 2 3; do
-    echo "{\"event_id\":\"$id\",\"attempts\":$n}" | send
+    echo "{\"event_id\":\"$id\",\"attempts\":$n}" | send --traceparent
 done
 is "$(jq -r '.trace[]' "$T/log" | cut -d- -f 1,2,4 | uniq -c | tr -s ' ')" " 3 00-$trace-01" "a repeat has the same trace"
 is "$(jq -r '.trace[]' "$T/log" | cut -d- -f 3 | grep -c '^[0-9a-f]\{16\}$') $(jq -r '.trace[]' "$T/log" | sort -u | wc -l)" "3 3" \
     "and is a try of its own"
 is "$(grep -c trace "$T/out")" 0 "event_id tells it"
 server_start none 1e9 1 0 0
-events 3 | send -b 3
+events 3 | send --traceparent -b 3
 is "$(jq -r .trace "$T/out" | uniq)" "$(jq -r '.trace[]' "$T/log" | cut -d- -f 2)" "an array: the receipts tell it"
 server_start none 1e9 1 0 0
-events 3 | send -p "$T/hr.jq"
+events 3 | send --traceparent -p "$T/hr.jq"
 is "$(jq -r '.trace[]' "$T/log" | cut -d- -f 2 | sort -u | wc -l)" 3 "a jq profile: the same"
 server_start none 1e9 1 0 0
-events 3 | send --no-traceparent
-is "$(jq -c .trace "$T/log" | sort -u) $(grep -c trace "$T/out")" "null 0" "--no-traceparent: none"
+events 3 | send
+is "$(jq -c .trace "$T/log" | sort -u) $(grep -c trace "$T/out")" "null 0" "without --traceparent: none"
 
 # --- an outage is told once, and SIGHUP tries at once ------------------------------------------------
 

@@ -69,7 +69,6 @@ like "$(ts-send -V)" '^ts-send [0-9]' "--version"
 is "$(echo "$event" | ts-send -n --token-file "$T/token" --header-file "$T/header" -H 'X-A: b' \
     'http://host/p?key=geheim' 2>&1)" "POST http://host/p?***
 Idempotency-Key: 019b9805-6100-8b85-a657-08efdeb09c4e
-traceparent: 00-019b980561008b85a65708efdeb09c4e-e2c5fc62dd459478-01
 X-A: b
 Content-Type: application/json
 User-Agent: $(ts-send -V | tr ' ' /)
@@ -77,6 +76,8 @@ Authorization: ***
 X-Api-Key: ***
 
 $body" "-n prints the request, without secrets"
+is "$(echo "$event" | ts-send -n --traceparent | grep -a '^traceparent')" \
+    "traceparent: 00-019b980561008b85a65708efdeb09c4e-e2c5fc62dd459478-01" "--traceparent: told by the id"
 is "$(printf '%s\n' "$event" "${event/126/127}" | ts-send -n -b 3 | tail -n 2 | head -n 1)" \
     "[$body,${body/126/127}]" "-b: an array, each event byte for byte"
 is "$(printf '%s\n' "$event" "${event/09c4e/09c4f}" | ts-send -n -b 3 | sed -n 2p)" \
@@ -91,7 +92,7 @@ like "$(echo "$event" | ts-send -n -H 'Content-Type: text/json')" 'Content-Type:
     "-H replaces the content type"
 is "$(printf '%s\n' '{"event_id":"a b\r\nX: y"}' | ts-send -n | grep -c '^Idempotency-Key: [0-9a-f-]*$')" 1 \
     "an id that no header may carry is hashed"
-is "$(echo "$event" | ts-send -n --no-traceparent | wc -l)" 7 "-n ends its request with a blank line"
+is "$(echo "$event" | ts-send -n | wc -l)" 7 "-n ends its request with a blank line"
 
 is "$(ts-send --help | awk '/^  (-|    --)/ && substr($0, 28, 2) !~ /^ [^ ]/')" "" \
     "--help: the texts stand in one column"

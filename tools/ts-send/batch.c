@@ -62,8 +62,8 @@ void batch_make_key(struct sender *s, struct batch *b)
     else
         request_key(item_id(first), s->config->id, b->key);
     b->trace[0] = '\0';
-    b->trace_told = several && !s->config->no_trace;
-    if (!s->config->no_trace)
+    b->trace_told = several && s->config->trace;
+    if (s->config->trace)
         request_trace(several ? slice_of(b->key) : item_id(first),
             (uint64_t)first->tries + b->steps, b->trace);
 }

@@ -32,7 +32,7 @@ struct sender_config {
     int64_t failing_since_s; /* the receiver, in Unix time, as far as is known; 0: it is not */
     enum id_form id;
     bool gzip, verbose;
-    bool no_trace; /* no traceparent */
+    bool trace; /* with traceparent */
     struct snapshot_config snapshots;
     const char *oauth_file; /* of --oauth, or NULL */
     bool dry;               /* print the requests, send nothing */
