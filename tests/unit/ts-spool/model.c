@@ -280,7 +280,7 @@ static void add_tests(TCase *tc)
 {
     const char *games = getenv("TS_MODEL_GAMES");
 
-    tcase_add_loop_test(tc, all_arrive_in_order, 0, games ? atoi(games) : 40);
+    tcase_add_loop_test(tc, all_arrive_in_order, 0, games ? atoi(games) : 25);
 }
 
 UNIT_MAIN("model", add_tests)
