@@ -98,6 +98,8 @@ void identity_at(struct identity *id, const struct event *e, struct slice device
     if (!device.p)
         device = event_str(e, EV_DEVICE_ID);
     if (who.n == 0)
+        who = slice_trim(event_str(e, EV_CARD_READ));
+    if (who.n == 0)
         who = slice_trim(event_str(e, EV_CARD_NO));
     if (who.n == 0) {
         other_who(&other, e);
