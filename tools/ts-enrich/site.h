@@ -8,9 +8,7 @@
 
 #include <stdint.h>
 
-#include "fault.h"
-#include "slice.h"
-#include "zone.h"
+#include "config.h"
 
 enum way {
     WAY_UNSAID, /* the file does not speak of it */
@@ -58,11 +56,8 @@ struct site {
     struct site_memory *memory; /* what the slices above point into */
 };
 
-/* Gets each mistake in the file as "place: what: what to do"; path as site_load was given it. */
-typedef void site_mistake(const char *text);
-
 /* NULL and *why when the file cannot be read or has mistakes; each mistake was reported before. */
-struct site *site_load(const char *path, site_mistake *report, struct fault *why);
+struct site *site_load(const char *path, config_report *report, struct fault *why);
 
 /* The device whose name is nearest to this one, if it is near enough for a typing mistake. */
 const struct device *site_near(const struct site *s, const char *name);

@@ -98,9 +98,9 @@ static const struct {
     {"{\"devices\":{\"A\":{\"readers\":{\"1\":\"in\",\"1\":\"in\"}}}}",
         "1:38: devices.A.readers.1: is there twice; take one away\n"},
     {"{\"devices\":{\"A\":{\"aliases\":[\"x\",7,\"\"]},\"B\":{\"aliases\":[\"x\"]}}}",
-        "1:18: devices.A.aliases: must be a string, not uint\n"
-        "1:18: devices.A.aliases: must not be empty or hold a NUL\n"
-        "1:45: devices.B.aliases: \"x\" is a name or alias of device A already\n"},
+        "1:18: devices.A.aliases[1]: must be a string, not uint\n"
+        "1:35: devices.A.aliases[2]: must not be empty or hold a NUL\n"
+        "1:56: devices.B.aliases[0]: \"x\" is a name or alias of device A already\n"},
     {"{\"zone\":\"\",\"roster\":\"a\\u0000b\",\"max_skew_s\":1e300}",
         "1:2: zone: must not be empty or hold a NUL\n"
         "1:12: roster: must not be empty or hold a NUL\n"

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* The devices of a site file: names, aliases, and the keys of one device. */
+#include <stdlib.h>
+
+#include "site_read.h"
+
+/* ---- names ---- */
+
+static void add_name(const struct place *at, struct slice name, const struct device *device)
+{
+    const struct site *site = site_of(at);
+    struct table *names = &site->memory->names;
+    size_t before = names->used;
+    const struct device *holder =
+        &site->devices[*table_add(names, name, (uint32_t)(device - site->devices))];
+
+    if (names->used == before)
+        config_mistake(at, "\"%.*s\" is a name or alias of device %.*s already", (int)name.n,
+            name.p, (int)holder->name.n, holder->name.p);
+}
+
+static void read_alias(const struct place *at, void *target)
+{
+    const char *name = config_text(at);
+
+    if (name)
+        add_name(at, slice_of(name), target);
+}
+
+/* ---- keys ---- */
+
+static void device_aliases(const struct place *at, void *target)
+{
+    config_list(at, read_alias, target);
+}
+
+static void device_zone(const struct place *at, void *target)
+{
+    ((struct device *)target)->zone = config_zone(at);
+}
+
+static void device_direction(const struct place *at, void *target)
+{
+    ((struct device *)target)->direction = read_way(at);
+}
+
+static void device_punch(const struct place *at, void *target)
+{
+    read_punch_table(at, ((struct device *)target)->punch);
+}
+
+static void read_reader(const struct place *at, void *target)
+{
+    struct device *device = target;
+
+    device->readers[device->reader_count++] = (struct reader_way){config_name(at), read_way(at)};
+}
+
+static void device_readers(const struct place *at, void *target)
+{
+    struct device *device = target;
+
+    device->readers = mem_alloc((config_size(at) + 1) * sizeof *device->readers);
+    config_members(at, read_reader, device);
+}
+
+static const struct config_key device_keys[] = {
+    {"aliases", device_aliases},
+    {"zone", device_zone},
+    {"direction", device_direction},
+    {"punch", device_punch},
+    {"readers", device_readers},
+    {0},
+};
+
+/* ---- all devices ---- */
+
+static void read_device(const struct place *at, void *target)
+{
+    struct site *site = target;
+    struct device *device = &site->devices[site->device_count++];
+    struct place name = {.file = at->file, .up = at->up, .key = at->key, .value = at->key};
+
+    *device = (struct device){.name = config_name(at)};
+    if (config_text(&name))
+        add_name(at, device->name, device);
+    config_object(at, device_keys, device);
+}
+
+void read_devices(const struct place *at, void *target)
+{
+    struct site *site = target;
+
+    table_init(&site->memory->names, at->file->text.data);
+    site->devices = mem_alloc((config_size(at) + 1) * sizeof *site->devices);
+    config_members(at, read_device, site);
+}
+
+void device_free(struct device *device)
+{
+    free(device->readers);
+}

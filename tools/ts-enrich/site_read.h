@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the reading of a site file: what site.c and the files of its keys share.  A new key is a
+   line in a table there, and a function of the form config_reader in the file of its concern. */
+#ifndef TS_ENRICH_SITE_READ_H
+#define TS_ENRICH_SITE_READ_H
+
+#include "config.h"
+#include "site.h"
+#include "table.h"
+
+struct site_memory {
+    struct config file; /* its target is the site; it holds the site's strings */
+    struct table names; /* names and aliases: index into devices */
+};
+
+/* The site that a place belongs to. */
+static inline struct site *site_of(const struct place *at)
+{
+    return at->file->target;
+}
+
+/* "in", "out" or null. */
+enum way read_way(const struct place *at);
+
+/* An object of keys such as "check_in"; target is enum way[PUNCHES]. */
+void read_punch_table(const struct place *at, void *target);
+
+/* The object of all devices, into the site. */
+void read_devices(const struct place *at, void *target);
+void device_free(struct device *device);
+
+#endif
