@@ -41,18 +41,19 @@ static inline int two_digits(const char *p)
     return tens < 10 && ones < 10 ? (int)(tens * 10 + ones) : -100000;
 }
 
-static bool parse_offset(const char *p, size_t n, struct clock_time *t)
+bool clock_parse_offset(struct slice text, int32_t *offset_s)
 {
+    const char *p = text.p;
     int h, m;
 
-    t->has_offset = true;
-    if (n == 1 && (*p == 'Z' || *p == 'z'))
+    *offset_s = 0;
+    if (text.n == 1 && (*p == 'Z' || *p == 'z'))
         return true;
-    if (n != 6 || (*p != '+' && *p != '-') || p[3] != ':')
+    if (text.n != 6 || (*p != '+' && *p != '-') || p[3] != ':')
         return false;
     h = two_digits(p + 1);
     m = two_digits(p + 4);
-    t->offset_s = (h * 60 + m) * (*p == '-' ? -60 : 60);
+    *offset_s = (h * 60 + m) * (*p == '-' ? -60 : 60);
     return h >= 0 && h <= 23 && m >= 0 && m <= 59;
 }
 
@@ -93,7 +94,8 @@ bool clock_parse(struct slice text, struct clock_time *t)
     t->whole_bytes = 19;
     if (i < text.n && p[i] == '.' && !parse_fraction(p, text.n, &i, t))
         return false;
-    return i == text.n || parse_offset(p + i, text.n - i, t);
+    t->has_offset = i < text.n;
+    return !t->has_offset || clock_parse_offset((struct slice){p + i, text.n - i}, &t->offset_s);
 }
 
 static char *two(char *p, int v)

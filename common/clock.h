@@ -27,6 +27,9 @@ struct clock_time {
    counts as 59. */
 bool clock_parse(struct slice text, struct clock_time *t);
 
+/* "Z" or "±hh:mm" alone: seconds east of UTC. */
+bool clock_parse_offset(struct slice text, int32_t *offset_s);
+
 /* Days since 1970-01-01 of a calendar date of the Gregorian calendar, and whether it exists. */
 int64_t clock_days(int year, int month, int day);
 bool clock_date_exists(int year, int month, int day);

@@ -49,6 +49,13 @@ static int bad_option(const struct program *program, char **argv, int code, stru
     return usage(program, why, what, text);
 }
 
+static void print_version(const struct program *program)
+{
+    printf("%s %s\n", program->name, TS_VERSION);
+    if (program->print_version)
+        program->print_version(stdout);
+}
+
 int option_next(const struct program *program, int argc, char **argv, struct option_value *value,
     int *first, struct fault *why)
 {
@@ -69,7 +76,7 @@ int option_next(const struct program *program, int argc, char **argv, struct opt
     if (code == 'h')
         option_help(program);
     else if (code == 'V')
-        printf("%s %s\n", program->name, TS_VERSION);
+        print_version(program);
     *value = (struct option_value){code, optarg};
     if (code != 'h' && code != 'V')
         return 1;

@@ -6,6 +6,8 @@
 #ifndef TS_OPTION_H
 #define TS_OPTION_H
 
+#include <stdio.h>
+
 #include "fault.h"
 
 #define OPTION_LONG 256 /* first code of an option without a letter */
@@ -22,7 +24,8 @@ struct program {
     const char *synopsis; /* lines of "[-f format] … [source …]", separated by '\n' */
     const char *summary;  /* one sentence */
     const struct option_spec *options;
-    const char *more; /* printed after the options; may be NULL */
+    const char *more;                 /* printed after the options; may be NULL */
+    void (*print_version)(FILE *out); /* further lines of --version; may be NULL */
 };
 
 /* In every table: these two rows are handled by option_next itself. */

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "buf.h"
@@ -62,31 +61,31 @@ static bool name_is_safe(const char *name)
                strlen(name);
 }
 
-static bool parse_fixed(const char *name, int32_t *offset_s)
+/* Whether the tz database has a zone in this file: other things lie there too. */
+static bool is_zone_file(const char *path)
 {
-    char text[64];
-    struct clock_time t;
+    char magic[4] = "";
+    FILE *f = fopen(path, "re");
+    bool found = f && fread(magic, 1, sizeof magic, f) == sizeof magic &&
+                 memcmp(magic, "TZif", sizeof magic) == 0;
 
-    snprintf(text, sizeof text, "2000-01-01T00:00:00%s", name);
-    if (strlen(name) > 6 || !clock_parse(slice_of(text), &t) || !t.has_offset)
-        return false;
-    *offset_s = t.offset_s;
-    return true;
+    if (f)
+        fclose(f);
+    return found;
 }
 
 struct zone *zone_find(const char *name, struct fault *why)
 {
     char path[300];
-    struct stat st;
     struct zone *z;
     int32_t fixed_s = 0;
-    bool fixed = parse_fixed(name, &fixed_s) || strcmp(name, "UTC") == 0;
+    bool fixed = clock_parse_offset(slice_of(name), &fixed_s) || strcmp(name, "UTC") == 0;
 
     for (z = zones; z; z = z->next)
         if (strcmp(z->name, name) == 0)
             return z;
     snprintf(path, sizeof path, ZONE_DIR "%s", name);
-    if (!fixed && (!name_is_safe(name) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))) {
+    if (!fixed && (!name_is_safe(name) || !is_zone_file(path))) {
         fault_set(why, EX_CONFIG,
             "zone %s: not in the system's tz database (" ZONE_DIR
             "): use a name like Asia/Manila, or an offset like +08:00",
@@ -175,4 +174,17 @@ enum zone_note zone_offset(struct zone *z, int64_t local_s, int32_t *offset_s)
         return look_up(z, local_s, offset_s);
     *offset_s = day->offset_s;
     return ZONE_PLAIN;
+}
+
+void zone_print_version(FILE *out)
+{
+    static const char head[] = "# version ";
+    char line[64] = "";
+    FILE *f = fopen(ZONE_DIR "tzdata.zi", "re");
+    bool known = f && fgets(line, sizeof line, f) && strncmp(line, head, sizeof head - 1) == 0;
+
+    line[strcspn(line, "\r\n")] = '\0';
+    fprintf(out, "tzdata %s\n", known ? line + sizeof head - 1 : "unknown");
+    if (f)
+        fclose(f);
 }

@@ -8,6 +8,7 @@
 #define TS_ZONE_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "fault.h"
 
@@ -26,5 +27,8 @@ enum zone_note zone_offset(struct zone *z, int64_t local_s, int32_t *offset_s);
 
 /* The offset at an instant, seconds since 1970 UTC. */
 int32_t zone_offset_at(struct zone *z, int64_t utc_s);
+
+/* A line of --version: "tzdata 2025b", or "tzdata unknown" where the system does not say. */
+void zone_print_version(FILE *out);
 
 #endif

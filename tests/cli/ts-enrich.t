@@ -255,7 +255,10 @@ done
 enrich -d '' </dev/null
 is "$status" 64 "-d without a name: 64"
 enrich --version
-like "$out" '^ts-enrich [0-9]' "--version"
+like "$out" "^ts-enrich [0-9][^
+]*
+tzdata $(sed 's/^# version //;q' /usr/share/zoneinfo/tzdata.zi || echo unknown)\$" \
+    "--version, and that of the tz database"
 
 # --- output --------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ is "$(echo "$event" | ts-send -n --token-file "$T/token" --header-file "$T/heade
 Idempotency-Key: 019b9805-6100-8b85-a657-08efdeb09c4e
 X-A: b
 Content-Type: application/json
-User-Agent: $(ts-send -V | tr ' ' /)
+User-Agent: $(ts-send -V | head -n 1 | tr ' ' /)
 Authorization: ***
 X-Api-Key: ***
 

@@ -36,6 +36,7 @@ static const struct program program = {
     .synopsis = "[-c site.json] [-d device-id] [-z zone] [option …] [file …]",
     .summary = "Completes events: identity, true time, person, direction. NDJSON in and out.",
     .options = options,
+    .print_version = zone_print_version,
     .more = "Site file and roster are read again when they change, and on SIGHUP.\n",
 };
 

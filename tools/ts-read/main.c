@@ -61,6 +61,7 @@ static const struct program program = {
                 "-l [option ...] tcp://[host]:port | http://[host]:port ...",
     .summary = "Reads access events from devices and files; prints them as JSON, one a line.",
     .options = options,
+    .print_version = zone_print_version,
     .more = "Sources: a file, - (standard input, the default), tcp://host:port;\n"
             "with -l: tcp://:PORT, http://:PORT.\n"
             "An address that is not loopback needs --allow, or for HTTP --token-file.\n"

@@ -107,6 +107,7 @@ static const struct program program = {
     .synopsis = "[-p profile] [-j connections] [-b batch] [option …] [URL]",
     .summary = "Posts events from standard input to an HTTP receiver; prints a receipt for each.",
     .options = options,
+    .print_version = zone_print_version,
     .more = "URL: " DEFAULT_URL " unless given; or a file, file:///folder/%Y-%m-%d.csv.\n"
             "Exit status: 0 all answered for good; 65 some rejected; 75 some deferred;\n"
             "69 it is not available; 78 it refuses credentials, the address or all events.\n",

@@ -158,6 +158,38 @@ START_TEST(prints_utc)
 }
 END_TEST
 
+#define BAD (-1) /* of no zone */
+
+static const struct {
+    const char *text;
+    int32_t offset_s; /* BAD: not taken */
+} offsets[] = {
+    {"Z", 0},
+    {"z", 0},
+    {"+08:00", 28800},
+    {"-03:30", -12600},
+    {"-00:00", 0},
+    {"+23:59", 86340},
+    {"", BAD},
+    {"+24:00", BAD},
+    {"+08:60", BAD},
+    {"+0800", BAD},
+    {"08:00", BAD},
+    {"+08:00 ", BAD},
+    {"ZZ", BAD},
+};
+
+START_TEST(parses_offsets)
+{
+    int32_t offset_s;
+    bool good_one = clock_parse_offset(slice_of(offsets[_i].text), &offset_s);
+
+    ck_assert_int_eq(good_one, offsets[_i].offset_s != BAD);
+    if (good_one)
+        ck_assert_int_eq(offset_s, offsets[_i].offset_s);
+}
+END_TEST
+
 START_TEST(instants)
 {
     struct clock_time t;
@@ -173,6 +205,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, takes, 0, COUNT(good));
     tcase_add_loop_test(tc, refuses, 0, COUNT(bad));
+    tcase_add_loop_test(tc, parses_offsets, 0, COUNT(offsets));
     tcase_add_test(tc, all_days);
     tcase_add_test(tc, dates);
     tcase_add_loop_test(tc, prints_zoned, 0, COUNT(zoned));

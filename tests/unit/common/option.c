@@ -19,12 +19,18 @@ static const struct option_spec specs[] = {
     {0},
 };
 
+static void print_more_version(FILE *out)
+{
+    fputs("and a library\n", out);
+}
+
 static const struct program program = {
     .name = "ts-test",
     .synopsis = "[-F] [source]\n-l source",
     .summary = "Tests.",
     .options = specs,
     .more = "That is all.\n",
+    .print_version = print_more_version,
 };
 
 static struct fault why;
