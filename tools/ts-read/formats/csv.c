@@ -402,8 +402,12 @@ static const char *read_time(struct csv *s)
     if (error)
         return error;
     draft_str(d, EV_LOCAL_TIME, (struct slice){s->stamp.local, s->stamp.local_bytes});
-    if (s->stamp.zoned_bytes > 0)
+    if (s->stamp.zoned_bytes > 0) {
         draft_str(d, EV_TIME, (struct slice){s->stamp.zoned, s->stamp.zoned_bytes});
+        draft_str(d, EV_UTC_OFFSET,
+            (struct slice){s->stamp.zoned + s->stamp.local_bytes,
+                s->stamp.zoned_bytes - s->stamp.local_bytes});
+    }
     return NULL;
 }
 
