@@ -36,7 +36,7 @@ unsigned dialog_count(const struct dialog *d)
 
 static int call(struct dialog *d, enum script_function f, struct value *said, struct fault *why)
 {
-    return script_call(d->p->script, f, ask_input(d->p, &d->in, true), said, why);
+    return functions_call(d->p->functions, f, ask_input(d->p, &d->in, true), said, why);
 }
 
 /* Asks for the verdict (or session) on the reply at hand. */
@@ -44,7 +44,8 @@ static int call_judge(
     struct dialog *d, enum script_function f, struct value *said, struct fault *why)
 {
     ask_gone(&d->ask);
-    return script_call(d->p->script, f, judge_input(d->p, &d->in, &d->reply, &d->ask), said, why);
+    return functions_call(
+        d->p->functions, f, judge_input(d->p, &d->in, &d->reply, &d->ask), said, why);
 }
 
 static void set_memo(struct dialog *d, struct value memo)

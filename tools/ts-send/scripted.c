@@ -238,16 +238,16 @@ static int compile(struct scripted *p, const char *name, struct fault *why)
     int rc = find_text(name, &text, why);
 
     if (rc == 0) {
-        p->script = script_new(p->name, embedded("prelude"), buf_all(&text), why);
-        rc = p->script ? 0 : -1;
+        p->functions = functions_new(p->name, embedded("prelude"), buf_all(&text), why);
+        rc = p->functions ? 0 : -1;
     }
     for (unsigned i = 0; rc == 0 && i < p->given->options; i++)
         rc = add_pair(&given, "option", p->given->option[i], why);
     value_set(&input, "option", given);
     if (rc == 0)
-        rc = script_call(p->script, SCRIPT_ABOUT, value_copy(input), &p->about, why);
+        rc = functions_call(p->functions, SCRIPT_ABOUT, value_copy(input), &p->about, why);
     if (rc == 0)
-        rc = script_call(p->script, SCRIPT_DEFAULTS, value_copy(input), &p->defaults, why);
+        rc = functions_call(p->functions, SCRIPT_DEFAULTS, value_copy(input), &p->defaults, why);
     value_free(input);
     buf_free(&text);
     return rc;
@@ -287,7 +287,7 @@ void scripted_free(struct scripted *p)
 {
     if (!p)
         return;
-    script_free(p->script);
+    functions_free(p->functions);
     value_free(p->about);
     value_free(p->defaults);
     value_free(p->option);

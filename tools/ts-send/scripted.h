@@ -6,8 +6,8 @@
 #ifndef TS_SEND_SCRIPTED_H
 #define TS_SEND_SCRIPTED_H
 
+#include "functions.h"
 #include "profile.h"
-#include "script.h"
 #include "sign.h"
 #include "zone.h"
 
@@ -25,7 +25,7 @@ struct scripted_key {
 
 struct scripted {
     struct profile profile; /* first: a scripted profile is a profile */
-    struct script *script;
+    struct functions *functions;
     const struct profile_settings *given;
     char *name, *accept;
     struct value about, defaults;

@@ -180,7 +180,8 @@ static int start_login(struct sender *s, struct fault *why)
     struct request r;
     struct value said;
     struct fault fault;
-    int rc = script_call(t->p->script, SCRIPT_LOGIN, ask_input(t->p, &in, true), &said, &fault);
+    int rc =
+        functions_call(t->p->functions, SCRIPT_LOGIN, ask_input(t->p, &in, true), &said, &fault);
 
     if (rc == 0 && value_kind(said) == VALUE_NULL) {
         session_there(s, said);
@@ -263,8 +264,8 @@ void talk_session_back(struct sender *s, const struct exchange *done)
     int rc = 0;
 
     if (r->net == NET_OK)
-        rc = script_call(
-            t->p->script, SCRIPT_SESSION, judge_input(t->p, &in, r, &t->ask), &said, &why);
+        rc = functions_call(
+            t->p->functions, SCRIPT_SESSION, judge_input(t->p, &in, r, &t->ask), &said, &why);
     value_free(in.events);
     if (rc < 0)
         session_fault(s, SCRIPT_SESSION, &why);
@@ -401,8 +402,8 @@ static int make_request(struct sender *s, struct batch *b)
             continue;
         }
         in = input_of(s, b);
-        rc = script_call(
-            s->talk.p->script, SCRIPT_REQUEST, ask_input(s->talk.p, &in, true), &said, &why);
+        rc = functions_call(
+            s->talk.p->functions, SCRIPT_REQUEST, ask_input(s->talk.p, &in, true), &said, &why);
         if (rc < 0)
             break;
         if (!judge_is_verdict(said)) {
@@ -562,8 +563,8 @@ static void ask_verdict(
     int rc = 0;
 
     if (r->net == NET_OK)
-        rc = script_call(s->talk.p->script, SCRIPT_VERDICT, judge_input(s->talk.p, &in, r, &b->ask),
-            &said, &why);
+        rc = functions_call(s->talk.p->functions, SCRIPT_VERDICT,
+            judge_input(s->talk.p, &in, r, &b->ask), &said, &why);
     if (rc == 0)
         rc = judge_read(s->talk.p, said, batch_count(b), plain, j, s->talk.verdicts, &why);
     if (rc == 0)

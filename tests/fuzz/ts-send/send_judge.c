@@ -89,8 +89,8 @@ static void judge(const struct reply *r)
     ask_init(&sent);
     for (unsigned i = 0; i < EVENTS; i++)
         value_push(&in.events, value_object());
-    if (script_call(profile()->script, SCRIPT_VERDICT, judge_input(profile(), &in, r, &sent), &said,
-            &why) == 0)
+    if (functions_call(profile()->functions, SCRIPT_VERDICT, judge_input(profile(), &in, r, &sent),
+            &said, &why) == 0)
         as_verdict(said, r);
     value_free(in.events);
     ask_free(&sent);

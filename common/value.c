@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * libjq.  All functions of a program are compiled together, behind one dispatch on a number: its
- * own library takes nearly all the time of jq_compile, and a call through the dispatch costs about
- * a microsecond.
- */
-#include "script.h"
+/* Values by libjq: made, taken apart, printed, and read from what yyjson parsed. */
+#include "value.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,88 +10,70 @@
 #include "json.h"
 #include "libjq.h"
 
-static_assert(sizeof(jv) == sizeof(struct value), "a value is a jv");
-
-static jv in(struct value v)
-{
-    jv j;
-
-    memcpy(&j, &v, sizeof j);
-    return j;
-}
-
-static struct value out_of(jv j)
-{
-    struct value v;
-
-    memcpy(&v, &j, sizeof v);
-    return v;
-}
-
 /* ---- values ---- */
 
 struct value value_null(void)
 {
-    return out_of(jv_null());
+    return value_of(jv_null());
 }
 
 struct value value_bool(bool b)
 {
-    return out_of(jv_bool(b));
+    return value_of(jv_bool(b));
 }
 
 struct value value_number(double n)
 {
-    return out_of(jv_number(n));
+    return value_of(jv_number(n));
 }
 
 struct value value_string(struct slice text)
 {
-    return out_of(jv_string_sized(text.n > 0 ? text.p : "", (int)text.n));
+    return value_of(jv_string_sized(text.n > 0 ? text.p : "", (int)text.n));
 }
 
 struct value value_array(void)
 {
-    return out_of(jv_array());
+    return value_of(jv_array());
 }
 
 struct value value_object(void)
 {
-    return out_of(jv_object());
+    return value_of(jv_object());
 }
 
 struct value value_copy(struct value v)
 {
-    return out_of(jv_copy(in(v)));
+    return value_of(jv_copy(jv_of(v)));
 }
 
 void value_free(struct value v)
 {
-    jv_free(in(v));
+    jv_free(jv_of(v));
 }
 
 void value_push(struct value *array, struct value v)
 {
-    *array = out_of(jv_array_append(in(*array), in(v)));
+    *array = value_of(jv_array_append(jv_of(*array), jv_of(v)));
 }
 
 void value_set_slice(struct value *object, struct slice key, struct value v)
 {
-    *object = out_of(jv_object_set(in(*object), jv_string_sized(key.p, (int)key.n), in(v)));
+    *object = value_of(jv_object_set(jv_of(*object), jv_string_sized(key.p, (int)key.n), jv_of(v)));
 }
 
 static jv made(struct value_key *key)
 {
     if (!key->made) {
-        key->value = out_of(jv_string(key->name));
+        key->value = value_of(jv_string(key->name));
         key->made = true;
     }
-    return jv_copy(in(key->value));
+    return jv_copy(jv_of(key->value));
 }
 
 void value_put(struct value *object, struct value_key *key, struct value v)
 {
-    *object = out_of(jv_object_set(in(*object), made(key), in(v)));
+    *object = value_of(jv_object_set(jv_of(*object), made(key), jv_of(v)));
 }
 
 void value_set(struct value *object, const char *key, struct value v)
@@ -117,16 +94,16 @@ enum value_kind value_kind(struct value v)
         [JV_KIND_OBJECT] = VALUE_OBJECT,
     };
 
-    return kinds[jv_get_kind(in(v))];
+    return kinds[jv_get_kind(jv_of(v))];
 }
 
 unsigned value_count(struct value v)
 {
     switch (value_kind(v)) {
     case VALUE_ARRAY:
-        return (unsigned)jv_array_length(jv_copy(in(v)));
+        return (unsigned)jv_array_length(jv_copy(jv_of(v)));
     case VALUE_OBJECT:
-        return (unsigned)jv_object_length(jv_copy(in(v)));
+        return (unsigned)jv_object_length(jv_copy(jv_of(v)));
     default:
         return 0;
     }
@@ -139,12 +116,12 @@ static struct slice text_of(jv j)
 
 struct slice value_text(struct value v)
 {
-    return value_kind(v) == VALUE_STRING ? text_of(in(v)) : SLICE_NONE;
+    return value_kind(v) == VALUE_STRING ? text_of(jv_of(v)) : SLICE_NONE;
 }
 
 double value_double(struct value v)
 {
-    return value_kind(v) == VALUE_NUMBER ? jv_number_value(in(v)) : 0;
+    return value_kind(v) == VALUE_NUMBER ? jv_number_value(jv_of(v)) : 0;
 }
 
 static jv valid(jv j)
@@ -159,26 +136,26 @@ struct value value_get(struct value object, const char *key)
 {
     if (value_kind(object) != VALUE_OBJECT)
         return value_null();
-    return out_of(valid(jv_object_get(jv_copy(in(object)), jv_string(key))));
+    return value_of(valid(jv_object_get(jv_copy(jv_of(object)), jv_string(key))));
 }
 
 struct value value_pick(struct value object, struct value_key *key)
 {
     if (value_kind(object) != VALUE_OBJECT)
         return value_null();
-    return out_of(valid(jv_object_get(jv_copy(in(object)), made(key))));
+    return value_of(valid(jv_object_get(jv_copy(jv_of(object)), made(key))));
 }
 
 struct value value_at(struct value array, unsigned n)
 {
     if (value_kind(array) != VALUE_ARRAY)
         return value_null();
-    return out_of(valid(jv_array_get(jv_copy(in(array)), (int)n)));
+    return value_of(valid(jv_array_get(jv_copy(jv_of(array)), (int)n)));
 }
 
 bool value_next(struct value object, int *at, struct slice *key, struct value *v)
 {
-    jv o = in(object), name;
+    jv o = jv_of(object), name;
     /* libjq's own iterators begin at 0; ours are one ahead, so that 0 is "before the first". */
     int i = 0;
 
@@ -190,13 +167,13 @@ bool value_next(struct value object, int *at, struct slice *key, struct value *v
     name = jv_object_iter_key(o, i);
     *key = text_of(name); /* the object keeps it alive */
     jv_free(name);
-    *v = out_of(jv_object_iter_value(o, i));
+    *v = value_of(jv_object_iter_value(o, i));
     return true;
 }
 
 bool value_same(struct value a, struct value b)
 {
-    return jv_equal(jv_copy(in(a)), jv_copy(in(b)));
+    return jv_equal(jv_copy(jv_of(a)), jv_copy(jv_of(b)));
 }
 
 /* ---- to JSON ---- */
@@ -290,7 +267,7 @@ static void print(struct buf *out, jv j)
 
 void value_print(struct buf *out, struct value v)
 {
-    print(out, in(v));
+    print(out, jv_of(v));
 }
 
 /* ---- from JSON ---- */
@@ -389,7 +366,7 @@ static jv convert(yyjson_val *json, unsigned depth)
 
 struct value value_of_json(yyjson_val *json)
 {
-    return out_of(convert(json, 0));
+    return value_of(convert(json, 0));
 }
 
 static bool other_wanted(const struct value_filter *filter, struct slice name)
@@ -423,7 +400,7 @@ struct value value_of_event(yyjson_val *object, const struct value_filter *filte
         if (f == EVENT_FIELDS ? other_wanted(filter, name) : (filter->fields & EVENT_BIT(f)) != 0)
             j = jv_object_set(j, key_of(name), convert(value, 1));
     }
-    return out_of(j);
+    return value_of(j);
 }
 
 bool value_parse(struct slice text, struct value *v)
@@ -437,154 +414,4 @@ bool value_parse(struct slice text, struct value *v)
     *v = value_of_json(yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
     return true;
-}
-
-/* ---- programs ---- */
-
-struct script {
-    jq_state *jq;
-    char *name;
-    int prelude_lines;
-    char said[200]; /* the first message of a compilation */
-};
-
-const char *const script_names[SCRIPT_FUNCTIONS] = {
-    [SCRIPT_ABOUT] = "about",
-    [SCRIPT_DEFAULTS] = "defaults",
-    [SCRIPT_LOGIN] = "login",
-    [SCRIPT_SESSION] = "session",
-    [SCRIPT_REQUEST] = "request",
-    [SCRIPT_VERDICT] = "verdict",
-    [SCRIPT_CHECK] = "check",
-    [SCRIPT_WATERMARK] = "watermark",
-};
-
-/* What libjq would print on standard error. */
-static void on_message(void *arg, jv message)
-{
-    struct script *s = arg;
-
-    if (jv_get_kind(message) != JV_KIND_STRING)
-        message = jv_dump_string(message, 0);
-    if (!s->said[0])
-        snprintf(s->said, sizeof s->said, "%s", jv_string_value(message));
-    jv_free(message);
-}
-
-/* libjq counts lines from the start of the prelude: those of the program are wanted. */
-static void name_compile_error(const struct script *s, struct fault *why)
-{
-    const char *text = s->said, *at = strstr(text, ", line "), *end;
-    int line;
-
-    if (strncmp(text, "jq: error: ", 11) == 0)
-        text += 11;
-    line = at ? (int)strtol(at + 7, NULL, 10) - s->prelude_lines : 0;
-    if (line > 0) {
-        end = strstr(text, " (Unix shell quoting issues?)");
-        end = end && end < at ? end : at;
-        end = strstr(text, " at <top-level>") && strstr(text, " at <top-level>") < end
-                  ? strstr(text, " at <top-level>")
-                  : end;
-        fault_set(
-            why, EX_CONFIG, "profile %s, line %d: %.*s", s->name, line, (int)(end - text), text);
-    } else {
-        fault_set(why, EX_CONFIG, "profile %s: %.*s", s->name, (int)strcspn(text, "\n"), text);
-    }
-}
-
-static void join_program(
-    struct buf *text, struct script *s, struct slice prelude, struct slice program)
-{
-    buf_slice(text, prelude);
-    buf_char(text, '\n');
-    for (size_t i = 0; i < text->len; i++)
-        s->prelude_lines += text->data[i] == '\n';
-    buf_slice(text, program);
-    buf_lit(text, "\n.[0] as $f | .[1] | ");
-    /* The two that are called for every request stand first. */
-    buf_printf(text, "if $f == %d then request elif $f == %d then verdict", SCRIPT_REQUEST,
-        SCRIPT_VERDICT);
-    for (int f = 0; f < SCRIPT_FUNCTIONS; f++)
-        buf_printf(text, " elif $f == %d then %s", f, script_names[f]);
-    buf_text(text, " else null end");
-    buf_char(text, '\0');
-}
-
-struct script *script_new(
-    const char *name, struct slice prelude, struct slice program, struct fault *why)
-{
-    struct script *s;
-    struct buf text = {0};
-    char *home = getenv("HOME");
-    bool fine;
-
-    if (libjq_load(why) < 0)
-        return NULL;
-    s = mem_alloc(sizeof *s);
-    memset(s, 0, sizeof *s);
-    s->name = mem_text(slice_of(name));
-    s->jq = jq_init();
-    if (!s->jq)
-        abort(); /* only for want of memory */
-    jq_set_error_cb(s->jq, on_message, s);
-    join_program(&text, s, prelude, program);
-    /* libjq would put the user's ~/.jq before every program. */
-    home = home ? mem_text(slice_of(home)) : NULL;
-    unsetenv("HOME");
-    fine = memchr(text.data, '\0', text.len - 1) == NULL && jq_compile(s->jq, text.data);
-    if (home)
-        setenv("HOME", home, 1);
-    free(home);
-    buf_free(&text);
-    if (fine)
-        return s;
-    name_compile_error(s, why);
-    script_free(s);
-    return NULL;
-}
-
-void script_free(struct script *s)
-{
-    if (!s)
-        return;
-    jq_teardown(&s->jq);
-    free(s->name);
-    free(s);
-}
-
-/* Takes the invalid value that stands for the error. */
-static int call_failed(const struct script *s, enum script_function f, jv error, struct fault *why)
-{
-    jv message = jv_invalid_get_msg(error);
-
-    if (jv_get_kind(message) != JV_KIND_STRING)
-        message = jv_dump_string(message, 0);
-    fault_set(why, EX_CONFIG, "profile %s: %s: %.200s", s->name, script_names[f],
-        jv_string_value(message));
-    jv_free(message);
-    return -1;
-}
-
-int script_call(struct script *s, enum script_function f, struct value input, struct value *out,
-    struct fault *why)
-{
-    jv both = jv_array_append(jv_array_append(jv_array(), jv_number(f)), in(input)), got;
-    int rc = 0;
-
-    jq_start(s->jq, both, 0);
-    got = jq_next(s->jq);
-    *out = value_null();
-    if (jv_is_valid(got)) {
-        *out = out_of(got);
-    } else if (jv_invalid_has_msg(jv_copy(got))) {
-        rc = call_failed(s, f, got, why);
-    } else {
-        jv_free(got);
-        if (jq_halted(s->jq))
-            rc = fault_set(why, EX_CONFIG, "profile %s: %s: halt", s->name, script_names[f]);
-    }
-    /* Further outputs are not wanted: let go of what they hold. */
-    jq_start(s->jq, jv_null(), 0);
-    return rc;
 }

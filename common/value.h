@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jq programs in the process, through libjq.  script.c alone knows jq.h and jv.h (by libjq.h):
- * everybody else holds a `struct value`, which is one jv.  (A header of our own called jq.h would
- * hide libjq's.)
+ * The values of jq programs.  value.c and script.c alone know jq.h and jv.h (by libjq.h): everybody
+ * else holds a `struct value`, which is one jv.  (A header of our own called jq.h would hide
+ * libjq's.)
  *
  * A value is owned by whoever holds it; a function says "takes" where it becomes the owner.  Copies
  * are cheap: they share what they hold.
  */
-#ifndef TS_SEND_SCRIPT_H
-#define TS_SEND_SCRIPT_H
+#ifndef TS_VALUE_H
+#define TS_VALUE_H
 
 #include <stdint.h>
 #include <yyjson.h>
 
 #include "buf.h"
-#include "fault.h"
 
 struct value {
     uint64_t word[2];
@@ -95,34 +94,5 @@ struct value_filter {
 struct value value_of_event(yyjson_val *object, const struct value_filter *filter);
 bool value_wanted(const struct value_filter *filter, const char *name);
 bool value_parse(struct slice text, struct value *v); /* false, and *v null: no JSON */
-
-/* ---- programs ---- */
-
-struct script;
-
-/* The functions that a program may define, in the order of script_names. */
-enum script_function {
-    SCRIPT_ABOUT,
-    SCRIPT_DEFAULTS,
-    SCRIPT_LOGIN,
-    SCRIPT_SESSION,
-    SCRIPT_REQUEST,
-    SCRIPT_VERDICT,
-    SCRIPT_CHECK,
-    SCRIPT_WATERMARK,
-    SCRIPT_FUNCTIONS,
-};
-extern const char *const script_names[SCRIPT_FUNCTIONS];
-
-/* Compiles the prelude and the program, once for all functions: with jq 1.6 that takes 20 to 50 ms,
-   nearly all of it for jq's own library.  `name` is what messages call it.  NULL and *why. */
-struct script *script_new(
-    const char *name, struct slice prelude, struct slice program, struct fault *why);
-void script_free(struct script *s);
-
-/* The first output of a function, null when there is none; takes input.  -1 and *why when it ends
-   in an error. */
-int script_call(struct script *s, enum script_function f, struct value input, struct value *out,
-    struct fault *why);
 
 #endif

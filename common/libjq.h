@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libjq, loaded when the first profile that is a jq program is: the plain profile starts without
- * it.  Whoever includes this file calls its functions by their own names.
+ * libjq, loaded when the first jq program is: whoever has none starts without it.  Whoever includes
+ * this file calls its functions by their own names.
  */
-#ifndef TS_SEND_LIBJQ_H
-#define TS_SEND_LIBJQ_H
+#ifndef TS_LIBJQ_H
+#define TS_LIBJQ_H
 
 #include <jq.h>
 #include <jv.h>
 
 #include "fault.h"
+#include "value.h"
 
 /* What is used of it; the macros below have the same names. */
 /* clang-format off */
@@ -82,5 +83,23 @@ static inline const struct libjq *libjq(void)
 #define jv_string_sized libjq()->jv_string_sized
 #define jv_string_value libjq()->jv_string_value
 #endif
+
+_Static_assert(sizeof(jv) == sizeof(struct value), "a value is a jv");
+
+static inline jv jv_of(struct value v)
+{
+    jv j;
+
+    memcpy(&j, &v, sizeof j);
+    return j;
+}
+
+static inline struct value value_of(jv j)
+{
+    struct value v;
+
+    memcpy(&v, &j, sizeof v);
+    return v;
+}
 
 #endif
