@@ -124,26 +124,15 @@ static void put_reference(struct album *a, const struct event *e, const struct s
 static const char *put_inline(
     struct album *a, const struct picture *p, const struct event *e, struct buf *out)
 {
-    struct buf bytes = {0};
-    const char *error = NULL;
+    const char *error;
 
     /* Before it is read: base64 is 4 bytes for 3. */
     if (e->line.n + p->bytes / 3 * 4 > a->body_max)
         return "the event with its snapshot would be larger than --max-body";
-    if (picture_read(p, 0, buf_room(&bytes, (size_t)p->bytes), (size_t)p->bytes) !=
-            (ssize_t)p->bytes ||
-        !picture_same(p))
-        error = PICTURE_CHANGED;
-    bytes.len = (size_t)p->bytes;
-    if (!error) {
-        a->member.len = 0;
-        buf_lit(&a->member, "{\"base64\":");
-        json_base64(&a->member, buf_all(&bytes));
-        buf_printf(&a->member, ",\"media_type\":\"%s\"}", p->media_type);
-        if (!replace(a, e, out))
-            error = "the event with its snapshot would be larger than --max-body";
-    }
-    buf_free(&bytes);
+    a->member.len = 0;
+    error = picture_print(p, &a->member);
+    if (!error && !replace(a, e, out))
+        error = "the event with its snapshot would be larger than --max-body";
     return error;
 }
 

@@ -7,7 +7,7 @@
 #ifndef TS_SEND_ALBUM_H
 #define TS_SEND_ALBUM_H
 
-#include "picture.h"
+#include "snapshot.h"
 
 struct album;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* References, places and multipart bodies; no files and no network. */
+/* The option, places and multipart bodies; no files and no network. */
 #include "snapshot.h"
 
 #include <stdio.h>
@@ -47,89 +47,6 @@ int snapshot_option(
     if (c->mode == SNAPSHOT_UPLOAD)
         return upload_url(c, equal ? equal + 1 : UPLOAD_PATH, receiver, why);
     return 0;
-}
-
-/* ---- the member ---- */
-
-static struct slice text_of(yyjson_val *object, const char *key)
-{
-    yyjson_val *v = yyjson_obj_get(object, key);
-
-    return yyjson_is_str(v) ? (struct slice){yyjson_get_str(v), yyjson_get_len(v)} : SLICE_NONE;
-}
-
-bool snapshot_of(const struct event *e, struct snapshot *s)
-{
-    yyjson_val *o = e->field[EV_SNAPSHOT], *bytes;
-
-    if (!yyjson_is_obj(o) || yyjson_obj_get(o, "url") || yyjson_obj_get(o, "base64"))
-        return false;
-    bytes = yyjson_obj_get(o, "bytes");
-    *s = (struct snapshot){.file = text_of(o, "file"),
-        .sha256 = text_of(o, "sha256"),
-        .media_type = text_of(o, "media_type"),
-        .bytes = yyjson_is_uint(bytes) && yyjson_get_uint(bytes) <= INT64_MAX
-                     ? (int64_t)yyjson_get_uint(bytes)
-                     : -1};
-    return s->file.p != NULL;
-}
-
-bool snapshot_sha256(const struct snapshot *s, char out[SNAPSHOT_SHA256_BYTES])
-{
-    if (s->sha256.n != SNAPSHOT_SHA256_BYTES - 1)
-        return false;
-    for (size_t i = 0; i < s->sha256.n; i++) {
-        char c = s->sha256.p[i];
-
-        out[i] = (char)(c >= 'A' && c <= 'F' ? c | 0x20 : c);
-        if ((out[i] < '0' || out[i] > '9') && (out[i] < 'a' || out[i] > 'f'))
-            return false;
-    }
-    out[SNAPSHOT_SHA256_BYTES - 1] = '\0';
-    return true;
-}
-
-void snapshot_print(
-    struct buf *out, const struct snapshot *s, const char *location, const char *error)
-{
-    const struct {
-        const char *key;
-        struct slice text;
-    } members[] = {
-        {"url", slice_of(location)},
-        {"file", location ? SLICE_NONE : s->file},
-        {"sha256", s->sha256},
-        {"media_type", s->media_type},
-        {"error", slice_of(error)},
-    };
-    char comma = '{';
-
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        if (!members[i].text.p)
-            continue;
-        buf_printf(out, "%c\"%s\":", comma, members[i].key);
-        json_str(out, members[i].text);
-        comma = ',';
-    }
-    if (s->bytes >= 0)
-        buf_printf(out, ",\"bytes\":%lld", (long long)s->bytes);
-    buf_char(out, '}');
-}
-
-const char *snapshot_type(const void *first, size_t n)
-{
-    static const struct {
-        struct slice magic;
-        const char *type;
-    } types[] = {
-        {{"\xff\xd8\xff", 3}, "image/jpeg"},
-        {{"\x89PNG\r\n\x1a\n", 8}, "image/png"},
-    };
-
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (n >= types[i].magic.n && memcmp(first, types[i].magic.p, types[i].magic.n) == 0)
-            return types[i].type;
-    return NULL;
 }
 
 /* ---- uploads ---- */
@@ -181,6 +98,13 @@ static bool take_location(
     memcpy(out + origin.n, said.p, said.n);
     out[origin.n + said.n] = '\0';
     return true;
+}
+
+static struct slice text_of(yyjson_val *object, const char *key)
+{
+    yyjson_val *v = yyjson_obj_get(object, key);
+
+    return yyjson_is_str(v) ? (struct slice){yyjson_get_str(v), yyjson_get_len(v)} : SLICE_NONE;
 }
 
 bool snapshot_reply(

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The snapshot of an event: a picture of the passage, which a reader keeps in a folder and names by
- * its content.  Pure: what the member says, what may stand in its place, and how a receiver is
- * asked to keep the picture and says where it does.
+ * What becomes of the snapshot of an event (picture.h): what may stand in its place, how a receiver
+ * is asked to keep the picture, and how it says where it does.  Pure.
  */
 #ifndef TS_SEND_SNAPSHOT_H
 #define TS_SEND_SNAPSHOT_H
 
-#include "event.h"
+#include "picture.h"
 #include "reply.h"
 #include "url.h"
 
@@ -31,29 +30,7 @@ struct snapshot_config {
 int snapshot_option(
     struct snapshot_config *c, const char *text, const char *receiver, struct fault *why);
 
-#define SNAPSHOT_SHA256_BYTES 65
 #define SNAPSHOT_LOCATION_BYTES 256 /* with its NUL; longer ones are none */
-
-/* A reference to a picture in the folder; the texts are the event's. */
-struct snapshot {
-    struct slice file, sha256, media_type; /* SLICE_NONE: not said */
-    int64_t bytes;                         /* -1: not said */
-};
-
-/* True when the event refers to a file, and has neither the picture nor where it is. */
-bool snapshot_of(const struct event *e, struct snapshot *s);
-
-/* The hash that it names, in lower case; false when that is none. */
-bool snapshot_sha256(const struct snapshot *s, char out[SNAPSHOT_SHA256_BYTES]);
-
-/* The member with a place in place of the file (NULL: the file stays), and what went wrong (NULL:
-   nothing). */
-void snapshot_print(
-    struct buf *out, const struct snapshot *s, const char *location, const char *error);
-
-/* image/jpeg or image/png, by the first bytes; NULL: neither. */
-#define SNAPSHOT_MAGIC_BYTES 8
-const char *snapshot_type(const void *first, size_t n);
 
 /* What stands before and after the picture in a multipart/form-data body. */
 void snapshot_multipart(struct buf *head, struct buf *tail, const char *boundary,
