@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Runs the examples of a document as they are written; source it after tap.sh and ledger.sh.
 #
-# An example is a block of shell commands: `.Bd -literal -offset indent` in the sections EXAMPLES
-# and PIPELINES of a manual page, a fence of ```sh in Markdown. The blocks of a document run in
+# An example is a block of shell commands: `.Bd -literal -offset indent` in the sections EXAMPLES,
+# PIPELINES and CORRECTIONS of a manual page, a fence of ```sh in Markdown. The blocks of a document run in
 # their order, each as one bash script with pipefail, in one folder with the files of share/demo.
 #
 # What a reader would change is changed mechanically, and nothing else:
@@ -22,7 +22,7 @@
 # man_examples PAGE FOLDER, md_examples FILE FOLDER: the blocks, as FOLDER/01, 02, …
 man_examples() {
     awk -v folder="$2" '
-        /^\.Sh / { wanted = $0 == ".Sh EXAMPLES" || $0 == ".Sh PIPELINES" }
+        /^\.Sh / { wanted = /^.Sh (EXAMPLES|PIPELINES|CORRECTIONS)$/ }
         /^\.Ed/ && block != "" { close(block); block = "" }
         block != "" {
             gsub(/\\e/, "\\"); gsub(/\\&/, ""); gsub(/\\-/, "-"); gsub(/\\\(aq/, "\047")

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "changes.h"
 #include "enrich.h"
 #include "hash.h"
 #include "line.h"
@@ -15,7 +16,7 @@
 #include "option.h"
 #include "stop.h"
 
-enum { OPT_ID_KEY = OPTION_LONG, OPT_REQUIRE, OPT_MAX_SKEW, OPT_REDACT, OPT_CHECK };
+enum { OPT_ID_KEY = OPTION_LONG, OPT_REQUIRE, OPT_MAX_SKEW, OPT_REDACT, OPT_CHANGES, OPT_CHECK };
 
 static const struct option_spec options[] = {
     {'c', "config", "FILE", "the site file, ts-site(5)"},
@@ -26,6 +27,7 @@ static const struct option_spec options[] = {
     {OPT_REQUIRE, "require-employee", NULL, "hold events of people not in the roster"},
     {OPT_MAX_SKEW, "max-skew", "TIME", "clock skew that is not worth a mark (300s)"},
     {OPT_REDACT, "redact", "NAMES", "take these fields away: name,card_no"},
+    {OPT_CHANGES, "changes", NULL, "print what this run changes, in place of events"},
     {OPT_CHECK, "check-config", NULL, "read site file and roster, and stop"},
     OPTION_HELP,
     {0},
@@ -55,6 +57,8 @@ struct job {
     struct roster *roster;
     struct hash *hash;
     struct context context;
+    struct changes *changes; /* NULL: events are printed */
+    struct buf changed;      /* the event that is compared */
     struct line_writer out;
     struct stamp site_stamp, roster_stamp; /* of what is in use */
     int64_t looked_ms;                     /* when the files were looked at */
@@ -122,6 +126,10 @@ static int set_option(struct job *j, const struct option_value *v, struct fault 
         return 0;
     case OPT_REDACT:
         return set_redact(&s->redact, v->arg, why);
+    case OPT_CHANGES:
+        changes_free(j->changes);
+        j->changes = changes_new();
+        return 0;
     default:
         j->check = true;
         return 0;
@@ -279,6 +287,18 @@ static bool is_fragment(struct job *j, int fd, enum line kind, struct slice line
     return true;
 }
 
+static void take_line(struct job *j, struct slice line, const char *bad)
+{
+    if (!j->changes) {
+        enrich_line(&j->context, line, bad, &j->out.buf);
+        return;
+    }
+    j->changed.len = 0;
+    enrich_line(&j->context, line, bad, &j->changed);
+    j->changed.len--; /* its newline */
+    changes_line(j->changes, line, buf_all(&j->changed), &j->out.buf);
+}
+
 static int read_lines(struct job *j, int fd, struct fault *why)
 {
     struct line_reader *reader = line_reader_new(fd, LINE_MAX_BYTES);
@@ -296,8 +316,7 @@ static int read_lines(struct job *j, int fd, struct fault *why)
         if (kind == LINE_ERROR) {
             rc = -1;
         } else if (!is_fragment(j, fd, kind, line)) {
-            enrich_line(&j->context, line, kind == LINE_LONG ? "line longer than 1 MiB" : NULL,
-                &j->out.buf);
+            take_line(j, line, kind == LINE_LONG ? "line longer than 1 MiB" : NULL);
             rc = line_written(&j->out, why);
         }
     }
@@ -345,6 +364,13 @@ static int sum_up(struct job *j)
         msg_warn("%" PRIu64 " events without time: no zone for device %s%s: give -z or a site file",
             c->zoneless, c->zoneless_device[0] ? c->zoneless_device : "(none)",
             c->zoneless > 1 ? " (the first of them)" : "");
+    if (j->changes) {
+        struct buf text = {0};
+
+        changes_sum(j->changes, &text);
+        msg_warn("%.*s", (int)text.len, text.data);
+        buf_free(&text);
+    }
     if (c->not_understood == 0)
         return j->status;
     msg_warn("%" PRIu64 " of %" PRIu64 " lines were not understood%s", c->not_understood, c->lines,
@@ -408,5 +434,7 @@ int main(int argc, char **argv)
     site_free(j.site);
     roster_free(j.roster);
     hash_free(j.hash);
+    changes_free(j.changes);
+    buf_free(&j.changed);
     return status;
 }

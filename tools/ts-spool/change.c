@@ -12,6 +12,7 @@
 #include "stop.h"
 
 #define WHAT_BYTES 400 /* of the options, in the record */
+#define AT_ONCE 1000   /* events that one transaction changes at least, while there are more */
 
 struct changing {
     const struct change_job *job;
@@ -52,17 +53,17 @@ static void print_who(struct buf *out)
     buf_char(out, '\0');
 }
 
-static int change_page(struct changing *c, struct store *s, struct page *page,
-    struct action *action, struct fault *why)
+static int change_found(
+    struct changing *c, struct store *s, struct action *action, struct fault *why)
 {
+    size_t count = c->count;
+
     c->count = 0;
-    if (store_page(s, page, why) < 0)
-        return -1;
-    if (c->count == 0)
+    if (count == 0)
         return 0;
     if (!c->job->dry_run)
-        return store_change(s, action, c->seq, c->count, clock_now_ms(), why);
-    action->count += (int64_t)c->count;
+        return store_change(s, action, c->seq, count, clock_now_ms(), why);
+    action->count += (int64_t)count;
     return 0;
 }
 
@@ -88,9 +89,14 @@ static int64_t change_events(
 
         page.row = take_row;
         page.arg = &c;
-        while (rc == 0 && !page.ended && !stop_requested())
-            rc = change_page(&c, s, &page, &action, why);
+        while (rc == 0 && !page.ended && !stop_requested()) {
+            rc = store_page(s, &page, why);
+            if (rc == 0 && c.count >= AT_ONCE)
+                rc = change_found(&c, s, &action, why);
+        }
     }
+    if (rc == 0)
+        rc = change_found(&c, s, &action, why);
     store_close(s);
     event_reader_free(c.parser);
     buf_free(&who);

@@ -18,6 +18,7 @@ enum {
     SELECT_DEVICE,
     SELECT_PERSON,
     SELECT_ID,
+    SELECT_IDS,
 };
 
 /* Rows for an option table. */
@@ -30,15 +31,17 @@ enum {
         {SELECT_UNTIL, "until", "TIME", "before this time of the event"},                          \
         {SELECT_DEVICE, "device", "ID", "of this device"},                                         \
         {SELECT_PERSON, "person", "ID", "of this employee_id, person_id or card_no"},              \
+        {SELECT_ID, "id", "ID", "the event with this event_id; several times"},                    \
     {                                                                                              \
-        SELECT_ID, "id", "ID", "the event with this event_id; several times"                       \
+        SELECT_IDS, "ids", "FILE", "the events whose event_ids stand there; -: input"              \
     }
 
 struct selection {
     unsigned states; /* 0: none were named */
     struct when since, until;
     struct slice device, person;
-    struct identity *ids; /* owned; the events meant, none: all */
+    bool by_id;           /* these events are meant, else all */
+    struct identity *ids; /* owned */
     size_t id_count;
 };
 
