@@ -11,6 +11,7 @@ static const struct {
     {step_registry, false},
     {step_identity, true},
     {step_when, false},
+    {step_card, false},
     {step_person, false},
     {step_direction, false},
     {step_snapshot, false},
@@ -43,6 +44,7 @@ void context_use(struct context *c, const struct site *site, const struct roster
 
 void context_read(struct context *c, const struct event *e)
 {
+    c->card = event_str(e, EV_CARD_NO);
     c->local = event_str(e, EV_LOCAL_TIME);
     c->has_clock = c->local.p && clock_parse(c->local, &c->clock) && c->clock.whole_bytes > 0;
 }

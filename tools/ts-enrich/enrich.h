@@ -42,6 +42,8 @@ struct context {
     struct clock_time clock;
     bool has_clock; /* `clock` holds it, with its time of day */
 
+    struct slice card; /* card_no, after step_card as it comes out; SLICE_NONE: none */
+
     /* What the steps found out about the event in hand. */
     const struct device *device; /* NULL: not in the site file */
     struct slice device_id;      /* canonical; SLICE_NONE: none */
@@ -53,6 +55,7 @@ struct context {
 
     /* Texts that the draft borrows, quotes and all. */
     char event_id[IDENTITY_TEXT + 2], time[CLOCK_TEXT + 2], skew[24];
+    char card_text[CARD_TEXT + 2];
     struct buf hr;
 
     char offset[8]; /* of the last event's time: "+08:00" */
@@ -68,12 +71,14 @@ struct context {
     struct buf bad; /* the record of a line that is no event */
 
     uint64_t lines, not_understood;
-    uint64_t nameless;                    /* events without device_id */
-    uint64_t strangers;                   /* events of devices that the site file does not have */
-    char stranger[DEVICE_ID_KEPT];        /* the first of them */
-    uint64_t claimed;                     /* events of an id that two people claim */
-    uint64_t zoneless;                    /* events left without `time` for want of a zone */
-    char zoneless_device[DEVICE_ID_KEPT]; /* of the first of them */
+    uint64_t nameless;             /* events without device_id */
+    uint64_t strangers;            /* events of devices that the site file does not have */
+    char stranger[DEVICE_ID_KEPT]; /* the first of them */
+    uint64_t card_misfits;         /* cards that do not fit their rule */
+    char card_misfit_device[DEVICE_ID_KEPT]; /* of the first of them */
+    uint64_t claimed;                        /* events of an id that two people claim */
+    uint64_t zoneless;                       /* events left without `time` for want of a zone */
+    char zoneless_device[DEVICE_ID_KEPT];    /* of the first of them */
 };
 
 /* The settings are filled by the caller afterwards; site and roster by context_use. */
@@ -100,6 +105,7 @@ typedef void step(const struct event *e, struct context *c, struct draft *d);
 step step_registry;  /* device_id: aliases to names */
 step step_identity;  /* event_id */
 step step_when;      /* time, time_note: local_time in the device's zone */
+step step_card;      /* card_no, card_read: by the reader's rule */
 step step_person;    /* employee_id, hr from the roster */
 step step_direction; /* direction, direction_from */
 step step_snapshot;  /* the placeholder */

@@ -88,6 +88,12 @@ static int set_redact(struct names *names, const char *text, struct fault *why)
 
     if (names_add(names, text, why) < 0)
         return -1;
+    if (names_have(names, SLICE("card_no")) != names_have(names, SLICE("card_read"))) {
+        if (!names_have(names, SLICE("card_no")))
+            return fault_set(why, EX_USAGE, "--redact card_read: name card_no, it goes with it");
+        if (names_add(names, "card_read", why) < 0)
+            return -1;
+    }
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (names_have(names, slice_of(kept[i])))
             return fault_set(
@@ -148,8 +154,8 @@ static int load(struct job *j, struct site **site, struct roster **roster, struc
         return -1;
     path = j->roster_path ? j->roster_path : (*site)->roster;
     if (path)
-        *roster =
-            roster_load(path, &j->context.settings.redact, j->check ? tell : tell_people, why);
+        *roster = roster_load(
+            path, *site, &j->context.settings.redact, j->check ? tell : tell_people, why);
     if (!path || *roster)
         return 0;
     site_free(*site);
@@ -157,12 +163,20 @@ static int load(struct job *j, struct site **site, struct roster **roster, struc
     return -1;
 }
 
-/* What has no people or devices any more is a file in the middle of being written, or a mistake. */
+/* What has lost its people or devices is a file in the middle of being written, or a mistake. */
 static int check_shrunk(
     const struct job *j, const struct site *site, const struct roster *roster, struct fault *why)
 {
-    if (j->roster && roster_people(j->roster) > 0 && (!roster || roster_people(roster) == 0))
+    size_t had = j->roster ? roster_people(j->roster) : 0;
+    size_t has = roster ? roster_people(roster) : 0;
+
+    if (had > 0 && has == 0)
         return fault_set(why, EX_CONFIG, "the new roster has nobody in it");
+    if ((double)has < (double)had * site->roster_least)
+        return fault_set(why, EX_CONFIG,
+            "the new roster has %zu people, and there were %zu: if that is meant, set \"least\": 0 "
+            "in the site file's roster, or start again",
+            has, had);
     if (j->site->device_count > 0 && site->device_count == 0)
         return fault_set(why, EX_CONFIG, "the new site file has no devices");
     return 0;
@@ -360,6 +374,10 @@ static int sum_up(struct job *j)
         msg_warn("%" PRIu64 " events without device_id: give -d, or their ids will not match "
                  "those of other paths",
             c->nameless);
+    if (c->card_misfits > 0)
+        msg_warn("%" PRIu64 " card numbers do not fit their rule and stay as they were; the first "
+                 "came from device %s",
+            c->card_misfits, c->card_misfit_device[0] ? c->card_misfit_device : "(none)");
     if (c->zoneless > 0)
         msg_warn("%" PRIu64 " events without time: no zone for device %s%s: give -z or a site file",
             c->zoneless, c->zoneless_device[0] ? c->zoneless_device : "(none)",

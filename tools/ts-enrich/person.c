@@ -5,15 +5,27 @@
  */
 #include "enrich.h"
 
-static enum roster_answer ask(
-    const struct roster *r, struct slice person_id, struct slice card_no, struct person *person)
+/* By the device's wall clock, which is what people go by. */
+static int32_t day_of(const struct event *e, const struct context *c)
 {
+    struct clock_time t = c->clock;
+    struct slice time = event_str(e, EV_TIME);
+
+    if (!c->has_clock && !(time.p && clock_parse(time, &t)))
+        return ROSTER_NO_DAY;
+    return (int32_t)((t.local_s - (t.local_s % 86400 + 86400) % 86400) / 86400);
+}
+
+static enum roster_answer ask(const struct event *e, const struct context *c,
+    struct slice person_id, struct slice card_no, struct person *person)
+{
+    struct roster_at at = {c->device_id, day_of(e, c)};
     enum roster_answer answer = ROSTER_UNKNOWN;
 
     if (person_id.n > 0)
-        answer = roster_find(r, ROSTER_PERSON, person_id, person);
+        answer = roster_find(c->roster, ROSTER_PERSON, person_id, at, person);
     if (answer == ROSTER_UNKNOWN && card_no.n > 0)
-        answer = roster_find(r, ROSTER_CARD, card_no, person);
+        answer = roster_find(c->roster, ROSTER_CARD, card_no, at, person);
     return answer;
 }
 
@@ -37,15 +49,15 @@ static bool is_hidden(const struct context *c, struct slice person_id, struct sl
 void step_person(const struct event *e, struct context *c, struct draft *d)
 {
     struct slice person_id = slice_trim(event_str(e, EV_PERSON_ID));
-    struct slice card_no = slice_trim(event_str(e, EV_CARD_NO));
-    struct person person = {SLICE_NONE, SLICE_NONE};
+    struct slice card_no = slice_trim(c->card);
+    struct person person = {0};
     enum roster_answer answer = ROSTER_UNKNOWN;
     bool known, stays;
 
     if (person_id.n == 0 && card_no.n == 0)
         return;
     if (c->roster)
-        answer = ask(c->roster, person_id, card_no, &person);
+        answer = ask(e, c, person_id, card_no, &person);
     stays = !c->roster || (answer == ROSTER_UNKNOWN && event_has(e, EV_EMPLOYEE_ID) &&
                               is_hidden(c, person_id, card_no));
     if (!stays) {

@@ -1,97 +1,85 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One row a person.  What goes into an event is printed as JSON while the file is read; two tables
- * lead from ids to rows.  The first row of an id counts; a second one that means another employee
- * makes the id nobody's.
+ * One row a person.  A table leads from an id, with the device where it holds alone, to the list of
+ * its owners; nearly always there is one.  Who of them it is depends on the day; where two
+ * employees remain, it is nobody.
  */
 #include "roster.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "csv.h"
-#include "file.h"
-#include "json.h"
+#include "card.h"
+#include "roster_build.h"
 #include "table.h"
 
-#define ROSTER_BYTES_MAX (64u << 20)
-#define CLAIMED UINT32_MAX
-#define REMARKS_MAX 10
+#define OWNERS_MAX 1000
+#define DEVICE_END '\x1f'
+#define NO_OWNER UINT32_MAX
 
-struct row {
-    uint32_t line;
-    uint32_t employee, employee_bytes; /* in `json` */
-    uint32_t hr, hr_bytes;             /* 0 bytes: none */
+struct owner {
+    uint32_t row, next; /* next: index, or NO_OWNER */
 };
 
 struct roster {
-    struct buf text; /* the file: the tables' names point into it */
-    struct buf json;
+    struct buf json; /* what events get: employees and their `hr` */
+    struct buf keys; /* the table's names: kind, device, DEVICE_END, id */
     struct row *row;
-    size_t rows, room;
-    struct table ids[2]; /* by enum roster_key: index into row, or CLAIMED */
+    size_t rows, row_room;
+    struct owner *owner;
+    size_t owners, owner_room;
+    struct table ids; /* index of the first owner; the last row that claims it */
+    bool by_device;   /* some id holds on one device alone */
 };
 
-enum { PERSON_COLUMN, CARD_COLUMN, EMPLOYEE_COLUMN, COLUMNS };
-
-static const char *const column_names[COLUMNS] = {"person_id", "card_no", "employee_id"};
-
-struct loading {
-    struct roster *roster;
-    struct csv csv;
-    const struct names *left_out;
-    roster_remark *remark;
-    struct slice header[CSV_COLUMNS_MAX];
-    unsigned columns;
-    int at[COLUMNS];          /* index of the column, or -1 */
-    bool hr[CSV_COLUMNS_MAX]; /* whether the column goes to `hr` */
-    unsigned claims, strangers;
-};
-
-__attribute__((format(printf, 2, 3))) static void remark(struct loading *l, const char *format, ...)
+struct roster *roster_new(void)
 {
-    struct fault text;
-    va_list args;
+    struct roster *r = mem_alloc(sizeof *r);
 
-    va_start(args, format);
-    vsnprintf(text.text, sizeof text.text, format, args);
-    va_end(args);
-    l->remark(text.text);
+    *r = (struct roster){0};
+    return r;
 }
 
-static int read_header(struct loading *l, struct fault *why)
+void roster_free(struct roster *r)
 {
-    const char *path = l->csv.path;
-    int got = csv_row(&l->csv, l->header, &l->columns, why);
+    if (!r)
+        return;
+    buf_free(&r->json);
+    buf_free(&r->keys);
+    free(r->row);
+    free(r->owner);
+    table_free(&r->ids);
+    free(r);
+}
 
-    if (got <= 0)
-        return got < 0 ? -1 : fault_set(why, EX_CONFIG, "%s: empty: a header row is needed", path);
-    for (int k = 0; k < COLUMNS; k++)
-        l->at[k] = -1;
-    for (unsigned i = 0; i < l->columns; i++) {
-        struct slice name = l->header[i] = slice_trim(l->header[i]);
+struct buf *roster_json(struct roster *r)
+{
+    return &r->json;
+}
 
-        l->hr[i] = name.n > 0 && !names_have(l->left_out, name);
-        for (unsigned j = 0; name.n > 0 && j < i; j++)
-            if (slice_eq(l->header[j], name))
-                return fault_set(why, EX_CONFIG, "%s:%u: column %.*s is there twice", path,
-                    l->csv.line, (int)name.n, name.p);
-        for (int k = 0; k < COLUMNS; k++)
-            if (slice_is(name, column_names[k])) {
-                l->at[k] = (int)i;
-                l->hr[i] = false;
-            }
+size_t roster_people(const struct roster *r)
+{
+    return r->rows;
+}
+
+/* ---- filling ---- */
+
+void roster_add_row(struct roster *r, const struct row *row)
+{
+    if (r->rows == r->row_room) {
+        r->row_room = r->row_room ? r->row_room * 2 : 256;
+        r->row = mem_resize(r->row, r->row_room * sizeof *r->row);
     }
-    if (l->at[EMPLOYEE_COLUMN] < 0)
-        return fault_set(why, EX_CONFIG,
-            "%s:%u: no column employee_id: the first row must name the columns, with commas "
-            "between them",
-            path, l->csv.line);
-    if (l->at[PERSON_COLUMN] < 0 && l->at[CARD_COLUMN] < 0)
-        return fault_set(
-            why, EX_CONFIG, "%s:%u: neither a column person_id nor card_no", path, l->csv.line);
-    return 0;
+    r->row[r->rows++] = *row;
+}
+
+static void add_owner(struct roster *r, uint32_t *first)
+{
+    if (r->owners == r->owner_room) {
+        r->owner_room = r->owner_room ? r->owner_room * 2 : 256;
+        r->owner = mem_resize(r->owner, r->owner_room * sizeof *r->owner);
+    }
+    r->owner[r->owners] = (struct owner){(uint32_t)r->rows - 1, *first};
+    *first = (uint32_t)r->owners++;
 }
 
 static bool same_employee(const struct roster *r, const struct row *a, const struct row *b)
@@ -100,162 +88,114 @@ static bool same_employee(const struct roster *r, const struct row *a, const str
            memcmp(r->json.data + a->employee, r->json.data + b->employee, a->employee_bytes) == 0;
 }
 
-static void add_id(struct loading *l, enum roster_key key, struct slice id, uint32_t index)
+static char *put_key(char *p, enum roster_key key, struct slice id, struct slice device)
 {
-    struct roster *r = l->roster;
-    uint32_t *kept;
-
-    id = slice_trim(id);
-    if (id.n == 0)
-        return;
-    kept = table_add(&r->ids[key], id, index);
-    if (*kept == index || (*kept != CLAIMED && same_employee(r, &r->row[*kept], &r->row[index])))
-        return;
-    if (l->claims++ < REMARKS_MAX) {
-        if (*kept == CLAIMED)
-            remark(l, "%s:%u: %s is claimed by others too: its events are put on hold", l->csv.path,
-                l->csv.line, column_names[key]);
-        else
-            remark(l, "%s:%u: %s is another employee's in line %u: its events are put on hold",
-                l->csv.path, l->csv.line, column_names[key], r->row[*kept].line);
-    }
-    *kept = CLAIMED;
+    *p++ = key == ROSTER_CARD ? 'c' : 'p';
+    if (device.n > 0)
+        p = mempcpy(p, device.p, device.n);
+    *p++ = DEVICE_END;
+    return mempcpy(p, id.p, id.n);
 }
 
-static void print_hr(struct loading *l, const struct slice *cells, unsigned count, struct buf *out)
+/* The place of the id's first owner. */
+static uint32_t *first_owner(
+    struct roster *r, enum roster_key key, struct slice id, struct slice device)
 {
-    size_t start = out->len;
+    size_t start = r->keys.len, used = r->ids.used;
+    char *p = buf_room(&r->keys, device.n + id.n + 2);
+    size_t n = (size_t)(put_key(p, key, id, device) - p);
+    uint32_t *first;
 
-    for (unsigned i = 0; i < count && i < l->columns; i++) {
-        if (!l->hr[i] || cells[i].n == 0)
+    r->ids.text = r->keys.data; /* it may have moved */
+    first = table_add(&r->ids, (struct slice){p, n}, NO_OWNER);
+    if (r->ids.used > used)
+        r->keys.len = start + n;
+    return first;
+}
+
+enum roster_added roster_add_id(struct roster *r, enum roster_key key, struct slice id,
+    struct slice device, const struct row **other)
+{
+    uint32_t *first = first_owner(r, key, id, device);
+    const struct row *row = &r->row[r->rows - 1];
+    unsigned owners = 0;
+
+    r->by_device |= device.n > 0;
+    *other = NULL;
+    for (uint32_t i = *first; i != NO_OWNER && !*other; i = r->owner[i].next) {
+        const struct row *had = &r->row[r->owner[i].row];
+
+        if (owners++ == OWNERS_MAX)
+            return ROSTER_CROWDED;
+        if (had->from > row->until || had->until < row->from)
             continue;
-        buf_char(out, out->len == start ? '{' : ',');
-        json_str(out, l->header[i]);
-        buf_char(out, ':');
-        json_str(out, cells[i]);
+        if (!same_employee(r, had, row))
+            *other = had;
+        else if (had->from <= row->from && had->until >= row->until)
+            return ROSTER_ADDED;
     }
-    if (out->len > start)
-        buf_char(out, '}');
+    add_owner(r, first);
+    return *other ? ROSTER_SHARED : ROSTER_ADDED;
 }
 
-static struct slice cell(const struct loading *l, const struct slice *cells, unsigned n, int k)
+void roster_finish(struct roster *r)
 {
-    return l->at[k] >= 0 && l->at[k] < (int)n ? slice_trim(cells[l->at[k]]) : SLICE_NONE;
+    if (r->rows > 0)
+        r->row = mem_resize(r->row, r->rows * sizeof *r->row);
+    if (r->owners > 0)
+        r->owner = mem_resize(r->owner, r->owners * sizeof *r->owner);
+    r->row_room = r->rows;
+    r->owner_room = r->owners;
 }
 
-static int add_row(struct loading *l, const struct slice *cells, unsigned count, struct fault *why)
-{
-    struct roster *r = l->roster;
-    struct slice employee = cell(l, cells, count, EMPLOYEE_COLUMN);
-    struct row row = {.line = l->csv.line, .employee = (uint32_t)r->json.len};
+/* ---- asking ---- */
 
-    for (unsigned i = l->columns; i < count; i++)
-        if (slice_trim(cells[i]).n > 0)
-            return fault_set(why, EX_CONFIG,
-                "%s:%u: more cells than the header has: put quotes around text with commas",
-                l->csv.path, l->csv.line);
-    if (employee.n == 0) {
-        l->strangers++;
-        return 0;
+static bool holds_on(const struct row *row, int32_t day)
+{
+    if (day == ROSTER_NO_DAY)
+        return row->from == INT32_MIN && row->until == INT32_MAX;
+    return row->from <= day && day <= row->until;
+}
+
+/* The row of the id that holds on the day; the first of them in the file, if they are of one
+   employee. */
+static enum roster_answer look_up(const struct roster *r, enum roster_key key, struct slice id,
+    struct roster_at at, const struct row **row)
+{
+    char name[2 * ROSTER_ID_BYTES + 2];
+    const uint32_t *first;
+
+    first = table_find(
+        &r->ids, (struct slice){name, (size_t)(put_key(name, key, id, at.device) - name)});
+    *row = NULL;
+    for (uint32_t i = first ? *first : NO_OWNER; i != NO_OWNER; i = r->owner[i].next) {
+        const struct row *had = &r->row[r->owner[i].row];
+
+        if (!holds_on(had, at.day))
+            continue;
+        if (*row && !same_employee(r, *row, had))
+            return ROSTER_CLAIMED;
+        *row = had;
     }
-    json_str(&r->json, employee);
-    row.employee_bytes = (uint32_t)r->json.len - row.employee;
-    row.hr = (uint32_t)r->json.len;
-    print_hr(l, cells, count, &r->json);
-    row.hr_bytes = (uint32_t)r->json.len - row.hr;
-    if (r->rows == r->room) {
-        r->room = r->room ? r->room * 2 : 256;
-        r->row = mem_resize(r->row, r->room * sizeof *r->row);
-    }
-    r->row[r->rows++] = row;
-    add_id(l, ROSTER_PERSON, cell(l, cells, count, PERSON_COLUMN), (uint32_t)r->rows - 1);
-    add_id(l, ROSTER_CARD, cell(l, cells, count, CARD_COLUMN), (uint32_t)r->rows - 1);
-    return 0;
+    return *row ? ROSTER_FOUND : ROSTER_UNKNOWN;
 }
 
-static int check_text(const char *path, struct slice text, struct fault *why)
+enum roster_answer roster_find(const struct roster *r, enum roster_key key, struct slice id,
+    struct roster_at at, struct person *person)
 {
-    unsigned line = 1;
-
-    if (utf8_valid(text))
-        return 0;
-    for (size_t i = 0, n; (n = utf8_length(text.p + i, text.n - i)) > 0; i += n)
-        line += text.p[i] == '\n';
-    return fault_set(why, EX_CONFIG, "%s:%u: not UTF-8: save it as \"CSV UTF-8\"", path, line);
-}
-
-static int read_rows(struct loading *l, struct fault *why)
-{
-    struct slice cells[CSV_COLUMNS_MAX];
-    unsigned count;
-    int got;
-
-    if (read_header(l, why) < 0)
-        return -1;
-    while ((got = csv_row(&l->csv, cells, &count, why)) > 0)
-        if (add_row(l, cells, count, why) < 0)
-            return -1;
-    if (got == 0 && l->claims > REMARKS_MAX)
-        remark(
-            l, "%s: and %u more ids that are claimed by two", l->csv.path, l->claims - REMARKS_MAX);
-    if (got == 0 && l->strangers > 0)
-        remark(l, "%s: %u rows have no employee_id and are left out", l->csv.path, l->strangers);
-    return got;
-}
-
-struct roster *roster_load(
-    const char *path, const struct names *left_out, roster_remark *report, struct fault *why)
-{
-    struct roster *r = mem_alloc(sizeof *r);
-    struct loading l = {.roster = r, .left_out = left_out, .remark = report};
-    int rc;
-
-    *r = (struct roster){0};
-    rc = file_read(path, ROSTER_BYTES_MAX, &r->text, why);
-    if (rc == 0)
-        rc = check_text(path, buf_all(&r->text), why);
-    if (rc == 0) {
-        table_init(&r->ids[ROSTER_PERSON], r->text.data);
-        table_init(&r->ids[ROSTER_CARD], r->text.data);
-        l.csv = (struct csv){
-            .p = r->text.data, .end = r->text.data + r->text.len, .path = path, .next = 1};
-        rc = read_rows(&l, why);
-    }
-    if (rc == 0)
-        return r;
-    roster_free(r);
-    return NULL;
-}
-
-void roster_free(struct roster *r)
-{
-    if (!r)
-        return;
-    buf_free(&r->text);
-    buf_free(&r->json);
-    free(r->row);
-    table_free(&r->ids[ROSTER_PERSON]);
-    table_free(&r->ids[ROSTER_CARD]);
-    free(r);
-}
-
-size_t roster_people(const struct roster *r)
-{
-    return r->rows;
-}
-
-enum roster_answer roster_find(
-    const struct roster *r, enum roster_key key, struct slice id, struct person *person)
-{
-    const uint32_t *index = table_find(&r->ids[key], slice_trim(id));
+    enum roster_answer answer = ROSTER_UNKNOWN;
     const struct row *row;
 
-    if (!index)
+    id = key == ROSTER_CARD ? card_key(id) : slice_trim(id);
+    if (id.n == 0 || id.n > ROSTER_ID_BYTES)
         return ROSTER_UNKNOWN;
-    if (*index == CLAIMED)
-        return ROSTER_CLAIMED;
-    row = &r->row[*index];
-    *person = (struct person){{r->json.data + row->employee, row->employee_bytes},
-        {row->hr_bytes > 0 ? r->json.data + row->hr : NULL, row->hr_bytes}};
-    return ROSTER_FOUND;
+    if (r->by_device && at.device.n > 0 && at.device.n <= ROSTER_ID_BYTES)
+        answer = look_up(r, key, id, at, &row);
+    at.device = SLICE_NONE;
+    if (answer == ROSTER_UNKNOWN)
+        answer = look_up(r, key, id, at, &row);
+    if (answer == ROSTER_FOUND)
+        *person = (struct person){{r->json.data + row->employee, row->employee_bytes},
+            {row->hr_bytes > 0 ? r->json.data + row->hr : NULL, row->hr_bytes}, row->line};
+    return answer;
 }

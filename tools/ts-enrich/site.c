@@ -54,21 +54,6 @@ static void site_zone(const struct place *at, void *target)
     ((struct site *)target)->zone = config_zone(at);
 }
 
-static void site_roster(const struct place *at, void *target)
-{
-    const char *name = config_text(at), *slash = strrchr(at->file->path, '/');
-    struct site *site = target;
-    struct buf path = {0};
-
-    if (!name)
-        return;
-    if (slash && *name != '/')
-        buf_add(&path, at->file->path, (size_t)(slash + 1 - at->file->path));
-    buf_text(&path, name);
-    site->roster = mem_text(buf_all(&path));
-    buf_free(&path);
-}
-
 static void site_require(const struct place *at, void *target)
 {
     ((struct site *)target)->require_employee = config_bool(at);
@@ -88,7 +73,9 @@ static void site_punch(const struct place *at, void *target)
 
 static const struct config_key site_keys[] = {
     {"zone", site_zone},
-    {"roster", site_roster},
+    {"roster", read_roster},
+    {"roster_card", read_roster_card},
+    {"card", read_site_card},
     {"require_employee", site_require},
     {"max_skew_s", site_max_skew},
     {"punch", site_punch},
@@ -104,6 +91,7 @@ struct site *site_new(void)
 
     *s = (struct site){
         .max_skew_ms = SITE_MAX_SKEW_S * 1000,
+        .roster_least = ROSTER_LEAST,
         .punch = {[PUNCH_CHECK_IN] = WAY_IN,
             [PUNCH_CHECK_OUT] = WAY_OUT,
             [PUNCH_BREAK_OUT] = WAY_OUT,

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "card.h"
 #include "config.h"
 
 enum way {
@@ -32,6 +33,7 @@ enum punch punch_find(struct slice name);
 struct reader_way {
     struct slice reader;
     enum way way;
+    struct card_rule card; /* how it writes cards; count 0: not said */
 };
 
 struct device {
@@ -41,13 +43,34 @@ struct device {
     enum way punch[PUNCHES];    /* as this device's own table has it */
     struct reader_way *readers; /* owned by the site */
     size_t reader_count;
+    struct card_rule card; /* for readers without a rule of their own */
 };
+
+/* What a column of the roster is. */
+enum roster_role {
+    ROLE_PERSON,
+    ROLE_CARD,
+    ROLE_EMPLOYEE,
+    ROLE_DEVICE, /* on which the row's ids hold; all, if it is empty */
+    ROLE_FROM,   /* the first day on which they hold */
+    ROLE_UNTIL,  /* the last */
+    ROLES,
+};
+
+const char *roster_role_name(enum roster_role role);
+
+#define ROSTER_NAMES_MAX 8
+#define ROSTER_LEAST 0.5
 
 #define SITE_MAX_SKEW_S 300
 
 struct site {
     struct zone *zone; /* NULL: not said */
     char *roster;      /* path, made relative to the site file's folder; NULL: none */
+    struct slice roster_column[ROLES][ROSTER_NAMES_MAX]; /* none: the role's own name */
+    double roster_least;          /* share of its people that a new roster must have at least */
+    struct card_rule roster_card; /* how the roster writes cards */
+    struct card_rule card;        /* how readers do that have no rule of their own */
     bool require_employee;
     int64_t max_skew_ms;
     enum way punch[PUNCHES]; /* for devices without a word of their own; never WAY_UNSAID */

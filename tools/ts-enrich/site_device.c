@@ -49,11 +49,37 @@ static void device_punch(const struct place *at, void *target)
     read_punch_table(at, ((struct device *)target)->punch);
 }
 
+static void device_card(const struct place *at, void *target)
+{
+    read_card_rule(at, &((struct device *)target)->card);
+}
+
+static void reader_direction(const struct place *at, void *target)
+{
+    ((struct reader_way *)target)->way = read_way(at);
+}
+
+static void reader_card(const struct place *at, void *target)
+{
+    read_card_rule(at, &((struct reader_way *)target)->card);
+}
+
+/* Its direction alone, or an object. */
 static void read_reader(const struct place *at, void *target)
 {
+    static const struct config_key keys[] = {
+        {"direction", reader_direction},
+        {"card", reader_card},
+        {0},
+    };
     struct device *device = target;
+    struct reader_way *reader = &device->readers[device->reader_count++];
 
-    device->readers[device->reader_count++] = (struct reader_way){config_name(at), read_way(at)};
+    *reader = (struct reader_way){.reader = config_name(at)};
+    if (config_is_object(at))
+        config_object(at, keys, reader);
+    else
+        reader_direction(at, reader);
 }
 
 static void device_readers(const struct place *at, void *target)
@@ -69,6 +95,7 @@ static const struct config_key device_keys[] = {
     {"zone", device_zone},
     {"direction", device_direction},
     {"punch", device_punch},
+    {"card", device_card},
     {"readers", device_readers},
     {0},
 };

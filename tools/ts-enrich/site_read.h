@@ -25,6 +25,14 @@ enum way read_way(const struct place *at);
 /* An object of keys such as "check_in"; target is enum way[PUNCHES]. */
 void read_punch_table(const struct place *at, void *target);
 
+/* A rule for cards; target is a struct card_rule. */
+void read_card_rule(const struct place *at, void *target);
+
+/* The site's keys "roster", "card" and "roster_card", in site_person.c. */
+void read_roster(const struct place *at, void *target);
+void read_site_card(const struct place *at, void *target);
+void read_roster_card(const struct place *at, void *target);
+
 /* The object of all devices, into the site. */
 void read_devices(const struct place *at, void *target);
 void device_free(struct device *device);

@@ -13,12 +13,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char site_text[] =
-    "{\"zone\":\"America/New_York\",\"require_employee\":true,\"max_skew_s\":5,"
+    "{\"zone\":\"America/New_York\",\"card\":\"last 24\",\"roster_card\":\"pair\","
+    "\"require_employee\":true,\"max_skew_s\":5,"
     "\"punch\":{\"break_out\":null},\"devices\":{\"G\":{\"aliases\":[\"a\",\"1\"],"
-    "\"zone\":\"Europe/Berlin\",\"punch\":{\"check_in\":\"out\"},\"readers\":{\"1\":\"in\"}},"
+    "\"zone\":\"Europe/Berlin\",\"punch\":{\"check_in\":\"out\"},\"readers\":{\"1\":\"in\","
+    "\"2\":{\"card\":\"hex reverse 32\"}},\"card\":\"hex h10301\"},"
     "\"H\":{\"direction\":\"out\"}}}";
 static const char roster_text[] =
-    "person_id,card_no,employee_id,name\n1,100,E1,\"A \"\"B\"\"\"\n2,,E2,\n3,,E3,x\n3,,E4,y\n";
+    "person_id,card_no,employee_id,name,person_id@H,valid_from,valid_until\n"
+    "1,\"100;0,7\",E1,\"A "
+    "\"\"B\"\"\",9,,\n2,,E2,,1,2020-01-01,2026-01-07\n3,,E3,x,,,\n3,,E4,y,,2026-01-01,\n";
 
 static void check(bool fine)
 {
@@ -59,7 +63,7 @@ static struct context *context_new(bool whole)
     }
     context_use(c, site,
         roster_load(
-            file_of(roster_text, sizeof roster_text - 1), &c->settings.redact, silent, &why));
+            file_of(roster_text, sizeof roster_text - 1), site, &c->settings.redact, silent, &why));
     check(c->roster != NULL);
     return c;
 }

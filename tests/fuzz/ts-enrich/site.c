@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a site file and as a roster: loaded, or refused with a reason; never a crash, never
-   a mistake without a place. */
+/* Any bytes as a site file: loaded, or refused with a reason; never a crash, never a mistake
+   without a place. */
 #include "site.h"
 
 #include <stdint.h>
@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "roster.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,20 +41,6 @@ static void load_site(void)
     site_free(site);
 }
 
-static void load_roster(void)
-{
-    struct names left_out = {.name = {SLICE("name")}, .count = 1};
-    struct fault why = {0};
-    struct person person;
-    struct roster *roster = roster_load(path, &left_out, count, &why);
-
-    if (!roster)
-        check(why.status == EX_CONFIG && strncmp(why.text, path, strlen(path)) == 0);
-    else
-        roster_find(roster, ROSTER_PERSON, SLICE("1"), &person);
-    roster_free(roster);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
@@ -65,7 +49,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     reports = 0;
     load_site();
-    load_roster();
     close(fd);
     return 0;
 }

@@ -89,7 +89,7 @@ static const struct {
     {"{\n  \"devices\": {\n    \"A\": {\n      \"reader\": {}}}}",
         "4:7: devices.A.reader: unknown key; did you mean \"readers\"?\n"},
     {"{\"devices\":{\"A\":{\"qqqqqqqqq\":1}}}",
-        "1:18: devices.A.qqqqqqqqq: unknown key; known here are aliases, zone, direction, punch, "
+        "1:18: devices.A.qqqqqqqqq: unknown key; known here are aliases, zone, direction, punch, card, "
         "readers\n"},
     {"{\"Zone\":\"UTC\"}", "1:2: Zone: unknown key; did you mean \"zone\"?\n"},
     {"{\"rsoter\":\"x\"}", "1:2: rsoter: unknown key; did you mean \"roster\"?\n"},

@@ -19,14 +19,15 @@ static void set_up(void)
         file_of(SLICE("{\"zone\":\"Asia/Manila\",\"max_skew_s\":60,\"punch\":{\"break_in\":null},"
                       "\"devices\":{\"G\":{\"aliases\":[\"a\"]},"
                       "\"B\":{\"zone\":\"Europe/Berlin\",\"direction\":\"out\","
-                      "\"readers\":{\"1\":\"in\",\"2\":null},\"punch\":{\"check_out\":\"in\","
+                      "\"readers\":{\"1\":\"in\",\"2\":null,\"3\":{\"card\":\"hex\"}},"
+                      "\"card\":\"last 24\",\"punch\":{\"check_out\":\"in\","
                       "\"check_in\":null}}}}")),
         remember, &why);
     ck_assert_msg(site != NULL, "%s", why.text);
     roster = roster_load(
         file_of(
             SLICE("person_id,card_no,employee_id,name\n1,100,E1,Ann\n2,,E2,\n3,,E3,\n3,,E4,\n")),
-        &none, remember, &why);
+        site, &none, remember, &why);
     ck_assert_msg(roster != NULL, "%s", why.text);
     context_use(&c, site, roster);
 }
@@ -86,6 +87,28 @@ static const struct {
         "{\"local_time\":7,\"time\":\"2026-05-04T06:35:30\","
         "\"error\":\"local_time: not a time like 2026-05-04T06:35:30\"}",
         {0}},
+
+    {step_card, "{\"card_no\":\"0005076483\"}", "{\"card_no\":\"0005076483\"}", {0}},
+    {step_card, "{\"card_no\":\"0005076483\"}",
+        "{\"card_no\":\"5076483\",\"card_read\":\"0005076483\"}", {.device = "B"}},
+    {step_card, "{\"card_no\":5076483}", "{\"card_no\":5076483}", {.device = "B"}},
+    {step_card, "{\"card_no\":167772167}", "{\"card_no\":\"7\",\"card_read\":\"167772167\"}",
+        {.device = "B"}},
+    {step_card, "{\"reader\":\"1\",\"card_no\":\"0A004D7603\"}",
+        "{\"reader\":\"1\",\"card_no\":\"0A004D7603\"}", {.device = "B"}},
+    {step_card, "{\"reader\":\"3\",\"card_no\":\"4D7603\"}",
+        "{\"reader\":\"3\",\"card_no\":\"5076483\",\"card_read\":\"4D7603\"}", {.device = "B"}},
+    {step_card, "{\"reader\":3,\"card_no\":\"4D7603\"}",
+        "{\"reader\":3,\"card_no\":\"5076483\",\"card_read\":\"4D7603\"}", {.device = "B"}},
+    {step_card, "{\"card_no\":\"5076483\",\"card_read\":\"0005076483\"}",
+        "{\"card_no\":\"5076483\",\"card_read\":\"0005076483\"}", {.device = "B"}},
+    {step_card, "{\"card_no\":\"wrong\",\"card_read\":\"0005076483\"}",
+        "{\"card_no\":\"5076483\",\"card_read\":\"0005076483\"}", {.device = "B"}},
+    {step_card, "{\"card_no\":\"5076483\",\"card_read\":\"0005076483\"}",
+        "{\"card_no\":\"0005076483\"}", {.device = "G"}},
+    {step_card, "{\"card_read\":\"0005076483\"}", "{\"card_no\":\"0005076483\"}", {.device = "G"}},
+    {step_card, "{\"card_no\":\"x\",\"card_read\":\"\"}", "{\"card_no\":\"x\"}", {.device = "G"}},
+    {step_card, "{\"card_no\":\"\"}", "{\"card_no\":\"\"}", {.device = "B"}},
 
     {step_person, "{}", "{}", {.require = true}},
     {step_person, "{\"person_id\":\"1\"}",
