@@ -23,6 +23,7 @@ tokens() { asked | grep -c '^token'; }
 
 # credentials [JSON of more members]: the file
 credentials() {
+    rm -f "$T/oauth.json" # it may be closed to us
     jq -n --arg url "$url" '{token_url: "\($url)/token", client_id: "bridge", client_secret: "client-s3cret"}'" + ${1-{\}}" \
         >"$T/oauth.json"
 }

@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -92,7 +93,8 @@ struct transfer {
     struct call *call, *free, *upload_free; /* call: those for uploads stand last */
     unsigned calls, busy;
     bool timer_due;
-    int watch_error; /* errno: a socket could not be watched, so nothing would be heard of it */
+    char reached[64]; /* where a connection led that was closed since the last request; observed */
+    int watch_error;  /* errno: a socket could not be watched, so nothing would be heard of it */
 };
 
 /* ---- what libcurl calls ---- */
@@ -161,8 +163,24 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
+/* libcurl 8 names the peer only when TLS stands as well: whoever looks for what is wrong wants to
+   know that the connection did. */
+static void note_peer(struct transfer *t, int fd)
+{
+    struct sockaddr_storage at;
+    socklen_t n = sizeof at;
+
+    if (getpeername(fd, (struct sockaddr *)&at, &n) == 0)
+        getnameinfo(
+            (struct sockaddr *)&at, n, t->reached, sizeof t->reached, NULL, 0, NI_NUMERICHOST);
+}
+
 static int on_close(void *arg, curl_socket_t fd)
 {
+    struct transfer *t = arg;
+
+    if (t->config.observed)
+        note_peer(t, fd);
     *watch_of(arg, fd) = (struct watch){0}; /* closing takes it out of epoll */
     return close(fd);
 }
@@ -596,7 +614,7 @@ static int call_start(struct call *c, const struct request *r, struct fault *why
     c->sends = 0;
     c->once = r->once;
     c->reply_too_long = false;
-    c->words[0] = '\0';
+    c->words[0] = t->reached[0] = '\0';
     if (c->ours && c->identity != t->identity)
         set_identity(c);
     rc = curl_multi_add_handle(t->multi, c->easy);
@@ -911,7 +929,8 @@ void transfer_peer(const struct exchange *done, struct peer *peer)
     curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &error);
     curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &peer->proxy_status);
     peer->error = (int)error;
-    snprintf(peer->address, sizeof peer->address, "%s", address ? address : "");
+    snprintf(peer->address, sizeof peer->address, "%s",
+        address && *address ? address : c->transfer->reached);
     snprintf(peer->words, sizeof peer->words, "%s",
         peer->way == WAY_STRANGER ? c->stranger
         : c->words[0]             ? c->words
