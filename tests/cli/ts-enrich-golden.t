@@ -1,17 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # tests/golden/ts-enrich/NAME.in, enriched with the site file and roster beside it, gives NAME.out
-# byte for byte; NAME.args holds further arguments, one a line. Each goes in as a file and through
-# a pipe, and the output goes through once more and stays as it is.
+# byte for byte; NAME.args holds further arguments, one a line, where KEYFILE is a file with a key.
+# Each goes in as a file and through a pipe, and the output goes through once more and stays as it is.
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
 command -v ts-enrich >/dev/null || skip_all "ts-enrich is not built"
 cd "$ROOT/tests/golden/ts-enrich" || exit 70
+(umask 077 && echo "golden key" >"$T/key")
 
 for in in *.in; do
     name=${in%.in}
     args=(-c site.json)
     [ ! -e "$name.args" ] || mapfile -t -O 2 args <"$name.args"
+    args=("${args[@]/#KEYFILE/$T/key}")
 
     # Only what this run did not understand counts; errors that came with an event do not.
     wanted=0

@@ -17,7 +17,9 @@ static const struct {
     {step_snapshot, false},
     {step_skew, false},
     {step_hold, false},
+    {step_pseudonymize, true},
     {step_redact, true},
+    {step_drop, true},
 };
 
 void context_init(struct context *c)
@@ -33,6 +35,7 @@ void context_free(struct context *c)
     event_reader_free(c->hr_reader);
     buf_free(&c->bad);
     buf_free(&c->hr);
+    buf_free(&c->decoded);
 }
 
 void context_use(struct context *c, const struct site *site, const struct roster *roster)

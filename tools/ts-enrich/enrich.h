@@ -14,6 +14,7 @@
 #include "event.h"
 #include "identity.h"
 #include "names.h"
+#include "pseudonym.h"
 #include "roster.h"
 #include "site.h"
 
@@ -23,14 +24,16 @@ struct settings {
     struct zone *zone;   /* -z; NULL: not given */
     bool require_employee;
     int64_t max_skew_ms; /* -1: not given */
-    struct names redact;
-    const struct identity_hash *hash; /* NULL: as common/identity.h has it */
+    struct names redact, drop, keep;
+    const struct identity_hash *hash;       /* NULL: as common/identity.h has it */
+    const struct identity_hash *pseudonyms; /* NULL: ids stay as they are */
 };
 
 /* Why an event waits; the texts are in hold.c. */
 enum hold { HOLD_NONE, HOLD_CLOCK, HOLD_CLAIMED, HOLD_UNMAPPED, HOLDS };
 
 #define DEVICE_ID_KEPT 128
+#define PSEUDONYMS 4 /* fields that may have one */
 
 struct context {
     struct settings settings;
@@ -56,7 +59,8 @@ struct context {
     /* Texts that the draft borrows, quotes and all. */
     char event_id[IDENTITY_TEXT + 2], time[CLOCK_TEXT + 2], skew[24];
     char card_text[CARD_TEXT + 2];
-    struct buf hr;
+    char pseudonym[PSEUDONYMS][PSEUDONYM_TEXT + 2];
+    struct buf hr, decoded;
 
     char offset[8]; /* of the last event's time: "+08:00" */
     int32_t offset_s;
@@ -111,7 +115,9 @@ step step_direction; /* direction, direction_from */
 step step_snapshot;  /* the placeholder */
 step step_skew;      /* skew_s, time_note "drift" */
 step step_hold;      /* hold: what the steps before said */
-step step_redact;    /* takes fields away */
+step step_pseudonymize;
+step step_redact; /* takes fields away */
+step step_drop;
 
 /* ---- for steps ---- */
 

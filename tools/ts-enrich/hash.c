@@ -18,6 +18,7 @@
 #include "secret.h"
 
 #define BLOCK 64
+#define DIGEST 32
 
 struct hash {
     EVP_MAC_CTX *mac; /* keyed: set up once, wound back for each name */
@@ -59,17 +60,22 @@ static void hash_name(void *arg, struct slice name, unsigned char octets[16])
     memcpy(octets, words, sizeof words);
 }
 
-static void hash_name_keyed(void *arg, struct slice name, unsigned char octets[16])
+static void mac_of(const struct hash *h, struct slice name, unsigned char digest[DIGEST])
 {
-    struct hash *h = arg;
-    unsigned char digest[EVP_MAX_MD_SIZE];
     size_t n = 0;
 
     /* After a good set-up these fail only when memory is gone; a wrong id must never go out. */
     if (!EVP_MAC_init(h->mac, NULL, 0, NULL) ||
         !EVP_MAC_update(h->mac, (const unsigned char *)name.p, name.n) ||
-        !EVP_MAC_final(h->mac, digest, &n, sizeof digest))
+        !EVP_MAC_final(h->mac, digest, &n, DIGEST) || n != DIGEST)
         abort();
+}
+
+static void hash_name_keyed(void *arg, struct slice name, unsigned char octets[16])
+{
+    unsigned char digest[DIGEST];
+
+    mac_of(arg, name, digest);
     memcpy(octets, digest, 16);
 }
 
@@ -89,7 +95,7 @@ struct hash *hash_public(void)
     return h;
 }
 
-static bool start_mac(struct hash *h, const struct buf *key)
+static bool start_mac(struct hash *h, struct slice key)
 {
     char sha256[] = "SHA256";
     OSSL_PARAM params[] = {
@@ -100,7 +106,7 @@ static bool start_mac(struct hash *h, const struct buf *key)
 
     h->mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
     EVP_MAC_free(hmac);
-    return h->mac && EVP_MAC_init(h->mac, (const unsigned char *)key->data, key->len, params);
+    return h->mac && EVP_MAC_init(h->mac, (const unsigned char *)key.p, key.n, params);
 }
 
 struct hash *hash_keyed(const char *file, struct fault *why)
@@ -109,12 +115,28 @@ struct hash *hash_keyed(const char *file, struct fault *why)
     struct hash *h = hash_new(hash_name_keyed);
     int rc = secret_read(file, &key, why);
 
-    if (rc == 0 && !start_mac(h, &key))
+    if (rc == 0 && !start_mac(h, buf_all(&key)))
         rc = fault_set(why, EX_SOFTWARE, "%s: libcrypto has no HMAC-SHA-256", file);
     secret_forget(&key);
     if (rc == 0)
         return h;
     hash_free(h);
+    return NULL;
+}
+
+struct hash *hash_derived(const struct hash *keyed, const char *purpose, struct fault *why)
+{
+    struct hash *h = hash_new(hash_name_keyed);
+    unsigned char key[DIGEST];
+    bool fine;
+
+    mac_of(keyed, slice_of(purpose), key);
+    fine = start_mac(h, (struct slice){(const char *)key, sizeof key});
+    explicit_bzero(key, sizeof key);
+    if (fine)
+        return h;
+    hash_free(h);
+    fault_set(why, EX_SOFTWARE, "libcrypto has no HMAC-SHA-256");
     return NULL;
 }
 

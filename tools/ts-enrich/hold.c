@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Step: `hold`, from what the steps before found.  A hold in these words is ours and goes when its
    cause is gone; any other belongs to whoever set it.  Where the person was taken away since
-   (--redact), nobody can see that it is gone. */
+   (--redact, --pseudonymize), nobody can see that it is gone. */
 #include "enrich.h"
 
 static const char *const texts[HOLDS] = {
@@ -23,10 +23,14 @@ static bool is_ours(struct slice text)
     return false;
 }
 
+static bool is_id(struct slice text)
+{
+    return slice_trim(text).n > 0 && !pseudonym_is(text);
+}
+
 static bool has_person(const struct event *e)
 {
-    return slice_trim(event_str(e, EV_PERSON_ID)).n > 0 ||
-           slice_trim(event_str(e, EV_CARD_NO)).n > 0;
+    return is_id(event_str(e, EV_PERSON_ID)) || is_id(event_str(e, EV_CARD_NO));
 }
 
 void step_hold(const struct event *e, struct context *c, struct draft *d)
@@ -35,6 +39,8 @@ void step_hold(const struct event *e, struct context *c, struct draft *d)
 
     if (old.n > 0 && !is_ours(old))
         return;
+    if (old.n > 0 && c->hold == HOLD_UNMAPPED && !has_person(e))
+        return; /* it may have been another reason, as long as the person could be seen */
     if (c->hold != HOLD_NONE)
         put_quoted(e, d, EV_HOLD, slice_of(texts[c->hold]));
     else if (old.n > 0 && (is_text(old, HOLD_CLOCK) || has_person(e)))

@@ -16,7 +16,17 @@
 #include "option.h"
 #include "stop.h"
 
-enum { OPT_ID_KEY = OPTION_LONG, OPT_REQUIRE, OPT_MAX_SKEW, OPT_REDACT, OPT_CHANGES, OPT_CHECK };
+enum {
+    OPT_ID_KEY = OPTION_LONG,
+    OPT_REQUIRE,
+    OPT_MAX_SKEW,
+    OPT_REDACT,
+    OPT_PSEUDONYMIZE,
+    OPT_KEEP,
+    OPT_DROP,
+    OPT_CHANGES,
+    OPT_CHECK
+};
 
 static const struct option_spec options[] = {
     {'c', "config", "FILE", "the site file, ts-site(5)"},
@@ -27,6 +37,9 @@ static const struct option_spec options[] = {
     {OPT_REQUIRE, "require-employee", NULL, "hold events of people not in the roster"},
     {OPT_MAX_SKEW, "max-skew", "TIME", "clock skew that is not worth a mark (300s)"},
     {OPT_REDACT, "redact", "NAMES", "take these fields away: name,card_no"},
+    {OPT_PSEUDONYMIZE, "pseudonymize", "FILE", "pseudonyms for people, with the key in FILE"},
+    {OPT_KEEP, "keep", "NAMES", "fields that --pseudonymize leaves all the same"},
+    {OPT_DROP, "drop", "NAMES", "take just these fields of the event away: raw"},
     {OPT_CHANGES, "changes", NULL, "print what this run changes, in place of events"},
     {OPT_CHECK, "check-config", NULL, "read site file and roster, and stop"},
     OPTION_HELP,
@@ -51,11 +64,11 @@ struct stamp {
 
 struct job {
     const char *config, *roster_path; /* as given; NULL: not given */
-    const char *key_file;
+    const char *key_file, *person_key_file;
     bool check;
     struct site *site;
     struct roster *roster;
-    struct hash *hash;
+    struct hash *hash, *person_key, *pseudonyms; /* NULL: not needed */
     struct context context;
     struct changes *changes; /* NULL: events are printed */
     struct buf changed;      /* the event that is compared */
@@ -82,23 +95,30 @@ static void tell_people(const char *text)
 
 /* ---- options ---- */
 
-static int set_redact(struct names *names, const char *text, struct fault *why)
+/* Names of fields that go. */
+static int set_gone(struct names *names, const char *option, const char *text, struct fault *why)
 {
-    static const char *const kept[] = {"event_id", "ack", "hold", "skip", "error"};
+    static const char *const kept[] = {
+        "event_id", "ack", "hold", "skip", "error", "attempts", "ambiguous"};
 
-    if (names_add(names, text, why) < 0)
+    if (names_add(names, option, text, why) < 0)
         return -1;
-    if (names_have(names, SLICE("card_no")) != names_have(names, SLICE("card_read"))) {
-        if (!names_have(names, SLICE("card_no")))
-            return fault_set(why, EX_USAGE, "--redact card_read: name card_no, it goes with it");
-        if (names_add(names, "card_read", why) < 0)
-            return -1;
-    }
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (names_have(names, slice_of(kept[i])))
-            return fault_set(
-                why, EX_USAGE, "--redact %s: delivery needs it; it cannot be left out", kept[i]);
+            return fault_set(why, EX_USAGE, "--%s %s: delivery needs it; it cannot be left out",
+                option, kept[i]);
     return 0;
+}
+
+static int set_redact(struct names *names, const char *text, struct fault *why)
+{
+    if (set_gone(names, "redact", text, why) < 0)
+        return -1;
+    if (names_have(names, SLICE("card_no")) == names_have(names, SLICE("card_read")))
+        return 0;
+    if (!names_have(names, SLICE("card_no")))
+        return fault_set(why, EX_USAGE, "--redact card_read: name card_no, it goes with it");
+    return names_add(names, "redact", "card_read", why);
 }
 
 static int set_option(struct job *j, const struct option_value *v, struct fault *why)
@@ -130,11 +150,18 @@ static int set_option(struct job *j, const struct option_value *v, struct fault 
             return -1;
         s->max_skew_ms = ms;
         return 0;
-    case OPT_REDACT:
-        return set_redact(&s->redact, v->arg, why);
     case OPT_CHANGES:
         changes_free(j->changes);
         j->changes = changes_new();
+        return 0;
+    case OPT_REDACT:
+        return set_redact(&s->redact, v->arg, why);
+    case OPT_DROP:
+        return set_gone(&s->drop, "drop", v->arg, why);
+    case OPT_KEEP:
+        return names_add(&s->keep, "keep", v->arg, why);
+    case OPT_PSEUDONYMIZE:
+        j->person_key_file = v->arg;
         return 0;
     default:
         j->check = true;
@@ -407,15 +434,36 @@ static int check_config(const struct job *j)
     return fflush(stdout) == 0 ? 0 : EX_IOERR;
 }
 
+/* Without a key for ids, that for pseudonyms serves: an id by which a PIN can be tried out would
+   undo them. */
+static int take_keys(struct job *j, struct fault *why)
+{
+    struct settings *s = &j->context.settings;
+
+    if (s->keep.count > 0 && !j->person_key_file)
+        return fault_set(why, EX_USAGE, "--keep: it goes with --pseudonymize");
+    if (j->person_key_file) {
+        j->person_key = hash_keyed(j->person_key_file, why);
+        j->pseudonyms = j->person_key ? hash_derived(j->person_key, "pseudonym", why) : NULL;
+        if (!j->pseudonyms)
+            return -1;
+        s->pseudonyms = hash_of(j->pseudonyms);
+        s->hash = hash_of(j->person_key);
+    }
+    if (j->person_key && !j->key_file)
+        return 0;
+    j->hash = j->key_file ? hash_keyed(j->key_file, why) : hash_public();
+    if (!j->hash)
+        return -1;
+    s->hash = hash_of(j->hash);
+    return 0;
+}
+
 static int run(struct job *j, char **files)
 {
     struct fault why;
 
-    j->hash = j->key_file ? hash_keyed(j->key_file, &why) : hash_public();
-    if (!j->hash)
-        return msg_fault(&why);
-    j->context.settings.hash = hash_of(j->hash);
-    if (load(j, &j->site, &j->roster, &why) < 0)
+    if (take_keys(j, &why) < 0 || load(j, &j->site, &j->roster, &why) < 0)
         return msg_fault(&why);
     context_use(&j->context, j->site, j->roster);
     unchanged(j);
@@ -454,5 +502,7 @@ int main(int argc, char **argv)
     hash_free(j.hash);
     changes_free(j.changes);
     buf_free(&j.changed);
+    hash_free(j.person_key);
+    hash_free(j.pseudonyms);
     return status;
 }

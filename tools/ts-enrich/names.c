@@ -2,16 +2,17 @@
 /* Lists of field names. */
 #include "names.h"
 
-int names_add(struct names *names, const char *text, struct fault *why)
+int names_add(struct names *names, const char *option, const char *text, struct fault *why)
 {
     for (;;) {
         size_t n = strcspn(text, ",");
         struct slice name = slice_trim((struct slice){text, n});
 
         if (name.n == 0)
-            return fault_set(why, EX_USAGE, "--redact: an empty name: write it like name,card_no");
+            return fault_set(
+                why, EX_USAGE, "--%s: an empty name: write it like name,card_no", option);
         if (names->count == NAMES_MAX)
-            return fault_set(why, EX_USAGE, "--redact: more than %d names", NAMES_MAX);
+            return fault_set(why, EX_USAGE, "--%s: more than %d names", option, NAMES_MAX);
         names->name[names->count++] = name;
         if (text[n] == '\0')
             return 0;

@@ -13,9 +13,9 @@ struct names {
     unsigned count;
 };
 
-/* Adds the names of a comma-separated list; the text must outlive the list.  -1: empty name, or too
-   many. */
-int names_add(struct names *names, const char *text, struct fault *why);
+/* Adds the names of a comma-separated list; the text must outlive the list, and `option` is what
+   the fault calls it.  -1: empty name, or too many. */
+int names_add(struct names *names, const char *option, const char *text, struct fault *why);
 
 bool names_have(const struct names *names, struct slice name);
 

@@ -38,12 +38,18 @@ static void put_json(
         put_nothing(e, d, field);
 }
 
-/* Whether --redact took away, in an earlier run, what the roster may have known the person by: then
-   what was found that time stays. */
+static bool is_taken(const struct context *c, struct slice name)
+{
+    return names_have(&c->settings.redact, name) || names_have(&c->settings.drop, name);
+}
+
+/* Whether an earlier run took away, or hid, what the roster may have known the person by: then what
+   was found that time stays. */
 static bool is_hidden(const struct context *c, struct slice person_id, struct slice card_no)
 {
-    return (person_id.n == 0 && names_have(&c->settings.redact, SLICE("person_id"))) ||
-           (card_no.n == 0 && names_have(&c->settings.redact, SLICE("card_no")));
+    return pseudonym_is(person_id) || pseudonym_is(card_no) ||
+           (person_id.n == 0 && is_taken(c, SLICE("person_id"))) ||
+           (card_no.n == 0 && is_taken(c, SLICE("card_no")));
 }
 
 void step_person(const struct event *e, struct context *c, struct draft *d)

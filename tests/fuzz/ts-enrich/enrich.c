@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any line, with a site, a roster and --redact or without: one event comes out, with an id; going
- * through once more changes nothing; ack and event_id stay what they were.
+ * Any line, with a site, a roster and --redact or without, and with pseudonyms: one event comes
+ * out, with an id; going through once more changes nothing; ack and event_id stay what they were.
  */
 #include "enrich.h"
 
@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "hash.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,26 +48,46 @@ static const char *file_of(const char *text, size_t n)
     return path;
 }
 
-static struct context *context_new(bool whole)
+enum way_through { WHOLE, REDACTED, HIDDEN, WAYS };
+
+static struct context *context_new(enum way_through way)
 {
     struct context *c = mem_alloc(sizeof *c);
     struct site *site = site_new();
     struct fault why;
 
     context_init(c);
-    if (whole) {
+    if (way != REDACTED) {
         site_free(site);
         site = site_load(file_of(site_text, sizeof site_text - 1), silent, &why);
         check(site != NULL);
         c->settings.device = SLICE("a");
     } else {
-        check(names_add(&c->settings.redact, "name,card_no,x", &why) == 0);
+        check(names_add(&c->settings.redact, "redact", "name,card_no,x", &why) == 0);
     }
+    if (way == HIDDEN)
+        c->settings.pseudonyms = hash_of(hash_public());
     context_use(c, site,
         roster_load(
             file_of(roster_text, sizeof roster_text - 1), site, &c->settings.redact, silent, &why));
     check(c->roster != NULL);
     return c;
+}
+
+/* With pseudonyms: no field that may tell of the person has anything else. */
+static void check_hidden(const struct event *e)
+{
+    static const enum event_field ids[] = {EV_PERSON_ID, EV_CARD_NO, EV_CARD_READ, EV_EMPLOYEE_ID};
+
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        struct slice id = event_str(e, ids[i]);
+
+        check(slice_trim(id).n == 0 || pseudonym_is(id));
+    }
+    check(!event_has(e, EV_RAW) && !event_has(e, EV_RAW_BASE64) && !event_has(e, EV_HR));
+    check(!event_has(e, EV_SNAPSHOT) || yyjson_is_null(e->field[EV_SNAPSHOT]));
+    for (unsigned i = 0; i < e->count; i++)
+        check(e->member[i].field < EVENT_FIELDS);
 }
 
 static void check_line(struct context *c, struct slice line)
@@ -86,6 +108,8 @@ static void check_line(struct context *c, struct slice line)
     check(slice_eq(buf_all(&first), buf_all(&second)));
     check(event_read(c->hr_reader, buf_all(&first), &e, &why) == 0);
     check(event_str(&e, EV_EVENT_ID).n > 0);
+    if (c->settings.pseudonyms)
+        check_hidden(&e);
     if (event_read(reader, line, &before, &why) == 0) {
         check(slice_eq(event_json(&before, EV_ACK), event_json(&e, EV_ACK)));
         if (event_str(&before, EV_EVENT_ID).n > 0)
@@ -97,15 +121,14 @@ static void check_line(struct context *c, struct slice line)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct context *whole, *plain;
+    static struct context *context[WAYS];
 
     if (memchr(data, '\n', size))
         return 0; /* no line */
-    if (!whole) {
-        whole = context_new(true);
-        plain = context_new(false);
+    for (int i = 0; i < WAYS; i++) {
+        if (!context[i])
+            context[i] = context_new((enum way_through)i);
+        check_line(context[i], (struct slice){(const char *)data, size});
     }
-    check_line(whole, (struct slice){(const char *)data, size});
-    check_line(plain, (struct slice){(const char *)data, size});
     return 0;
 }

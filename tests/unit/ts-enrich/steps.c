@@ -197,7 +197,7 @@ START_TEST(steps)
     c.settings.require_employee = b->require;
     c.roster = b->no_roster ? NULL : roster;
     if (b->redact)
-        ck_assert_int_eq(names_add(&c.settings.redact, b->redact, &why), 0);
+        ck_assert_int_eq(names_add(&c.settings.redact, "redact", b->redact, &why), 0);
     rows[_i].run(&e, &c, &d);
     event_write(&out, &e, &d);
     buf_char(&out, '\0');
