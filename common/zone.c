@@ -74,6 +74,20 @@ static bool is_zone_file(const char *path)
     return found;
 }
 
+static void unknown_zone(const char *name, struct fault *why)
+{
+    char near[ZONE_NAME_BYTES];
+
+    if (zone_near(name, near))
+        fault_set(why, EX_CONFIG, "zone %s: not in the system's tz database; did you mean %s?",
+            name, near);
+    else
+        fault_set(why, EX_CONFIG,
+            "zone %s: not in the system's tz database (" ZONE_DIR
+            "): use a name like Asia/Manila, or an offset like +08:00",
+            name);
+}
+
 struct zone *zone_find(const char *name, struct fault *why)
 {
     char path[300];
@@ -86,10 +100,7 @@ struct zone *zone_find(const char *name, struct fault *why)
             return z;
     snprintf(path, sizeof path, ZONE_DIR "%s", name);
     if (!fixed && (!name_is_safe(name) || !is_zone_file(path))) {
-        fault_set(why, EX_CONFIG,
-            "zone %s: not in the system's tz database (" ZONE_DIR
-            "): use a name like Asia/Manila, or an offset like +08:00",
-            name);
+        unknown_zone(name, why);
         return NULL;
     }
     z = mem_alloc(sizeof *z);

@@ -20,6 +20,11 @@ struct zone;
    of the process and shared; an unknown name is a fault (78). */
 struct zone *zone_find(const char *name, struct fault *why);
 
+/* The name in the tz database that somebody may have meant, also by its last part alone ("Manila");
+   false when there is none. */
+#define ZONE_NAME_BYTES 64
+bool zone_near(const char *typed, char near[ZONE_NAME_BYTES]);
+
 const char *zone_name(const struct zone *z);
 
 /* The offset east of UTC, in seconds, that the zone had at this local time. */

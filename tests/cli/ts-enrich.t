@@ -162,7 +162,7 @@ refused '{"zone":"Asia/Manila"' 'bad.json:1:[0-9]+: not JSON: '
 refused '{
   "zoen": "Asia/Manila"}' 'bad.json:2:3: zoen: unknown key; did you mean "zone"\?'
 refused '{"xyzzyx":1}' 'unknown key; known here are zone, roster, '
-refused '{"zone":"Asia/Manilla"}' 'zone: zone Asia/Manilla: not in the system'
+refused '{"zone":"Asia/Manilla"}' 'zone: zone Asia/Manilla: not in the system.*did you mean Asia/Manila\?'
 refused '{"zone":5}' 'zone: must be a string, not uint'
 refused '{"zone":"UTC","zone":"UTC"}' 'zone: is there twice'
 refused '[]' 'bad.json:1:1: must be an object'

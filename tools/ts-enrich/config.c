@@ -2,13 +2,13 @@
 /* Configuration by yyjson: the parser works in place, so that a key's address tells its line. */
 #include "config.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "clock.h"
 #include "file.h"
+#include "near.h"
 
 #define CONFIG_BYTES_MAX (16u << 20)
 
@@ -62,54 +62,6 @@ void config_mistake(const struct place *at, const char *format, ...)
     c->report(out.data);
     c->mistakes++;
     buf_free(&out);
-}
-
-/* ---- words that somebody may have meant ---- */
-
-static bool same_letter(char a, char b)
-{
-    return tolower((unsigned char)a) == tolower((unsigned char)b);
-}
-
-#define WORD_BYTES 31
-
-/* Edit distance with exchanges of neighbours. */
-static size_t slips(struct slice a, struct slice b)
-{
-    size_t row[3][WORD_BYTES + 1];
-
-    for (size_t j = 0; j <= b.n; j++)
-        row[0][j] = j;
-    for (size_t i = 1; i <= a.n; i++) {
-        size_t *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
-
-        now[0] = i;
-        for (size_t j = 1; j <= b.n; j++) {
-            size_t best = last[j - 1] + !same_letter(a.p[i - 1], b.p[j - 1]);
-
-            if (last[j] + 1 < best)
-                best = last[j] + 1;
-            if (now[j - 1] + 1 < best)
-                best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && same_letter(a.p[i - 1], b.p[j - 2]) &&
-                same_letter(a.p[i - 2], b.p[j - 1]) && before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            now[j] = best;
-        }
-    }
-    return row[a.n % 3][b.n];
-}
-
-#define SLIPS_MAX 3 /* and at most one in two letters: from there on it is another word */
-
-size_t config_distance(struct slice typed, struct slice known)
-{
-    size_t n;
-
-    if (typed.n > WORD_BYTES || known.n > WORD_BYTES)
-        return CONFIG_FAR;
-    n = slips(typed, known);
-    return n <= SLIPS_MAX && n * 2 <= known.n ? n : CONFIG_FAR;
 }
 
 /* ---- objects and lists ---- */
@@ -189,10 +141,10 @@ static void unknown_key(const struct place *at, const struct config_key *key)
 {
     const char *near = NULL;
     struct buf known = {0};
-    size_t best = CONFIG_FAR;
+    size_t best = NEAR_FAR;
 
     for (; key->name; key++) {
-        size_t d = config_distance(config_name(at), slice_of(key->name));
+        size_t d = near_distance(config_name(at), slice_of(key->name));
 
         buf_printf(&known, "%s%s", known.len > 0 ? ", " : "", key->name);
         if (d < best) {
@@ -249,11 +201,11 @@ static void wrong_word(const struct place *at, const struct config_word *words)
     struct slice typed = {yyjson_get_str(at->value), yyjson_get_len(at->value)};
     const char *near = NULL;
     struct buf all = {0};
-    size_t best = CONFIG_FAR;
+    size_t best = NEAR_FAR;
 
     for (const struct config_word *w = words; w->word; w++) {
         const char *quote = strcmp(w->word, "null") == 0 ? "" : "\"";
-        size_t d = typed.p && *quote ? config_distance(typed, slice_of(w->word)) : CONFIG_FAR;
+        size_t d = typed.p && *quote ? near_distance(typed, slice_of(w->word)) : NEAR_FAR;
 
         buf_text(&all, w == words ? "" : w[1].word ? ", " : " or ");
         buf_printf(&all, "%s%s%s", quote, w->word, quote);

@@ -83,12 +83,4 @@ int config_minutes(const struct place *at);     /* "HH:MM", in minutes after mid
 int64_t config_local_s(const struct place *at); /* a wall clock, date alone or with a time */
 struct zone *config_zone(const struct place *at);
 
-/* ---- words that somebody may have meant ---- */
-
-#define CONFIG_FAR 99
-
-/* How many slips of the keyboard one is from the other: upper and lower case are the same;
-   CONFIG_FAR when they are two words. */
-size_t config_distance(struct slice typed, struct slice known);
-
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "near.h"
 #include "site_read.h"
 
 /* ---- directions ---- */
@@ -139,10 +140,10 @@ const struct device *site_find(const struct site *s, struct slice name)
 const struct device *site_near(const struct site *s, const char *name)
 {
     const struct device *near = NULL;
-    size_t best = CONFIG_FAR;
+    size_t best = NEAR_FAR;
 
     for (size_t i = 0; i < s->device_count; i++) {
-        size_t d = config_distance(slice_of(name), s->devices[i].name);
+        size_t d = near_distance(slice_of(name), s->devices[i].name);
 
         if (d < best) {
             best = d;

@@ -242,6 +242,29 @@ START_TEST(found_once)
 }
 END_TEST
 
+static const struct {
+    const char *typed, *near; /* NULL: none is */
+} nears[] = {
+    {"Asia/Manilla", "Asia/Manila"},
+    {"asia/manila", "Asia/Manila"},
+    {"Manila", "Asia/Manila"},
+    {"Singapoor", "Asia/Singapore"},
+    {"America/Argentina/Salto", "America/Argentina/Salta"},
+    {"Nowhere/At_All", NULL},
+    {"", NULL},
+    {"/etc/passwd", NULL},
+};
+
+START_TEST(near_zones)
+{
+    char near[ZONE_NAME_BYTES] = "?";
+
+    ck_assert(zone_near(nears[_i].typed, near) == (nears[_i].near != NULL));
+    if (nears[_i].near)
+        ck_assert_str_eq(near, nears[_i].near);
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 static void add_tests(TCase *tc)
@@ -252,6 +275,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, fixed_offsets, 0, COUNT(fixed));
     tcase_add_loop_test(tc, unknown_zones, 0, COUNT(unknown));
     tcase_add_test(tc, found_once);
+    tcase_add_loop_test(tc, near_zones, 0, COUNT(nears));
 }
 
 UNIT_MAIN("zone", add_tests)

@@ -174,38 +174,12 @@ START_TEST(mistakes)
 }
 END_TEST
 
-static const struct {
-    const char *typed, *known;
-    size_t distance;
-} pairs[] = {
-    {"zone", "zone", 0},
-    {"Zone", "zone", 0},
-    {"zoen", "zone", 1},
-    {"zne", "zone", 1},
-    {"zonee", "zone", 1},
-    {"rsoter", "roster", 1},
-    {"enoz", "zone", CONFIG_FAR},
-    {"", "in", CONFIG_FAR},
-    {"on", "in", 1},
-    {"no", "in", CONFIG_FAR},
-    {"CGXH20123456", "CGXH2012345", 1},
-    {"a name that is longer than any key of ours", "zone", CONFIG_FAR},
-};
-
-START_TEST(distances)
-{
-    ck_assert_uint_eq(
-        config_distance(slice_of(pairs[_i].typed), slice_of(pairs[_i].known)), pairs[_i].distance);
-}
-END_TEST
-
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, values);
     tcase_add_loop_test(tc, mistakes, 0, COUNT(bad));
-    tcase_add_loop_test(tc, distances, 0, COUNT(pairs));
 }
 
 UNIT_MAIN("config", add_tests)
