@@ -39,9 +39,9 @@ def make():
     random.seed(20260504)
     events = []
     for zone in ZONES:
-        spots = [datetime(2000, 1, 2) + timedelta(minutes=random.randrange(60 * 24 * 365 * 30))
+        spots = [datetime(2000, 1, 2) + timedelta(minutes=random.randrange(60 * 24 * 365 * 26))
                  for _ in range(300)]
-        for at in changes(zone, datetime(2025, 1, 1), datetime(2027, 1, 1)):
+        for at in changes(zone, datetime(2024, 11, 5), datetime(2026, 11, 5)):
             spots += [at + timedelta(minutes=m) for m in range(-90, 360, 5)]
         for at in changes(zone, datetime(2008, 1, 1), datetime(2020, 1, 1)):
             spots += [at + timedelta(seconds=random.randrange(-3600, 18000)) for _ in range(20)]

@@ -31,11 +31,15 @@ static void print_path(struct buf *out, const struct place *at)
 /* The string nearest to this place of which the parser kept the address; NULL at the root. */
 static const char *address(const struct place *at)
 {
+    yyjson_obj_iter first;
+
     for (; at->up; at = at->up) {
         if (at->key)
             return yyjson_get_str(at->key);
         if (yyjson_is_str(at->value))
             return yyjson_get_str(at->value);
+        if (yyjson_obj_iter_init(at->value, &first) && yyjson_obj_iter_has_next(&first))
+            return yyjson_get_str(yyjson_obj_iter_next(&first));
     }
     return NULL;
 }

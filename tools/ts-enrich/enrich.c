@@ -50,6 +50,14 @@ void context_read(struct context *c, const struct event *e)
     c->card = event_str(e, EV_CARD_NO);
     c->local = event_str(e, EV_LOCAL_TIME);
     c->has_clock = c->local.p && clock_parse(c->local, &c->clock) && c->clock.whole_bytes > 0;
+    c->has_received = event_has(e, EV_RECEIVED_AT);
+    if (c->has_received) {
+        struct slice received = event_str(e, EV_RECEIVED_AT);
+        struct clock_time t;
+
+        c->has_received = received.p && clock_parse(received, &t) && t.has_offset;
+        c->received_ms = c->has_received ? clock_instant_ms(&t) : 0;
+    }
 }
 
 static void enrich_event(struct context *c, const struct event *e, struct buf *out)

@@ -35,6 +35,26 @@ enum hold { HOLD_NONE, HOLD_CLOCK, HOLD_CLAIMED, HOLD_UNMAPPED, HOLDS };
 #define DEVICE_ID_KEPT 128
 #define PSEUDONYMS 4 /* fields that may have one */
 
+/* How often something was met, and the device of the first of them. */
+struct first {
+    uint64_t count;
+    char device[DEVICE_ID_KEPT];
+};
+
+/* What step_when worked with. */
+struct moment {
+    bool known;                  /* there is a wall clock: the rest holds */
+    bool only_time;              /* it is that of `time`; there is no local_time */
+    struct slice text;           /* the wall clock as the device wrote it, without offset */
+    struct clock_time wall;      /* … with the correction of the site file */
+    const struct clock_fix *fix; /* that correction; NULL: none */
+    struct slice offset;         /* Z or an offset that the device wrote; SLICE_NONE: none */
+    int32_t offset_s;
+    bool trusted;      /* … and it counts */
+    bool unset;        /* without a correction the event would wait */
+    struct zone *zone; /* that the configuration has for then; NULL: none */
+};
+
 struct context {
     struct settings settings;
     const struct site *site;
@@ -44,13 +64,17 @@ struct context {
     struct slice local;
     struct clock_time clock;
     bool has_clock; /* `clock` holds it, with its time of day */
+    bool has_received;
+    int64_t received_ms; /* received_at */
+    int64_t now_ms;      /* our clock when it was looked at; never ahead of it */
 
     struct slice card; /* card_no, after step_card as it comes out; SLICE_NONE: none */
 
     /* What the steps found out about the event in hand. */
     const struct device *device; /* NULL: not in the site file */
     struct slice device_id;      /* canonical; SLICE_NONE: none */
-    bool resolved;               /* instant_ms is known */
+    struct moment moment;
+    bool resolved; /* instant_ms is known */
     int64_t instant_ms;
     bool clock_unset;
     struct slice note; /* the time_note that it will have; SLICE_NONE: none */
@@ -81,8 +105,8 @@ struct context {
     uint64_t card_misfits;         /* cards that do not fit their rule */
     char card_misfit_device[DEVICE_ID_KEPT]; /* of the first of them */
     uint64_t claimed;                        /* events of an id that two people claim */
-    uint64_t zoneless;                       /* events left without `time` for want of a zone */
-    char zoneless_device[DEVICE_ID_KEPT];    /* of the first of them */
+    struct first zoneless;                   /* events left without `time` for want of a zone */
+    struct first unset;                      /* events of unset clocks */
 };
 
 /* The settings are filled by the caller afterwards; site and roster by context_use. */

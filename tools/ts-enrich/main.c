@@ -391,6 +391,16 @@ static int read_all(struct job *j, char **files, struct fault *why)
     return rc;
 }
 
+static const char *first_device(const struct first *f)
+{
+    return f->device[0] ? f->device : "(none)";
+}
+
+static const char *first_more(const struct first *f)
+{
+    return f->count > 1 ? " (the first of them)" : "";
+}
+
 /* What is to be said at the end, the most important thing last; the exit status. */
 static int sum_up(struct job *j)
 {
@@ -405,10 +415,14 @@ static int sum_up(struct job *j)
         msg_warn("%" PRIu64 " card numbers do not fit their rule and stay as they were; the first "
                  "came from device %s",
             c->card_misfits, c->card_misfit_device[0] ? c->card_misfit_device : "(none)");
-    if (c->zoneless > 0)
+    if (c->unset.count > 0)
+        msg_warn("%" PRIu64
+                 " events on hold: the clock of device %s was not set%s: \"clock\" in the "
+                 "site file corrects it",
+            c->unset.count, first_device(&c->unset), first_more(&c->unset));
+    if (c->zoneless.count > 0)
         msg_warn("%" PRIu64 " events without time: no zone for device %s%s: give -z or a site file",
-            c->zoneless, c->zoneless_device[0] ? c->zoneless_device : "(none)",
-            c->zoneless > 1 ? " (the first of them)" : "");
+            c->zoneless.count, first_device(&c->zoneless), first_more(&c->zoneless));
     if (j->changes) {
         struct buf text = {0};
 

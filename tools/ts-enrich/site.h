@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "card.h"
+#include "clockwork.h"
 #include "config.h"
 
 enum way {
@@ -38,7 +39,7 @@ struct reader_way {
 
 struct device {
     struct slice name;
-    struct zone *zone;          /* NULL: not said */
+    struct clockwork clock;
     enum way direction;         /* of the whole device */
     enum way punch[PUNCHES];    /* as this device's own table has it */
     struct reader_way *readers; /* owned by the site */

@@ -36,7 +36,17 @@ static void device_aliases(const struct place *at, void *target)
 
 static void device_zone(const struct place *at, void *target)
 {
-    ((struct device *)target)->zone = config_zone(at);
+    read_clock_zone(at, &((struct device *)target)->clock);
+}
+
+static void device_utc_offset(const struct place *at, void *target)
+{
+    read_clock_offset(at, &((struct device *)target)->clock);
+}
+
+static void device_clock(const struct place *at, void *target)
+{
+    read_clock_fixes(at, &((struct device *)target)->clock);
 }
 
 static void device_direction(const struct place *at, void *target)
@@ -93,6 +103,8 @@ static void device_readers(const struct place *at, void *target)
 static const struct config_key device_keys[] = {
     {"aliases", device_aliases},
     {"zone", device_zone},
+    {"utc_offset", device_utc_offset},
+    {"clock", device_clock},
     {"direction", device_direction},
     {"punch", device_punch},
     {"card", device_card},
@@ -125,5 +137,6 @@ void read_devices(const struct place *at, void *target)
 
 void device_free(struct device *device)
 {
+    clockwork_free(&device->clock);
     free(device->readers);
 }

@@ -25,6 +25,9 @@ enum way read_way(const struct place *at);
 /* An object of keys such as "check_in"; target is enum way[PUNCHES]. */
 void read_punch_table(const struct place *at, void *target);
 
+/* The keys of a device's clock; target is its struct clockwork. */
+config_reader read_clock_zone, read_clock_offset, read_clock_fixes;
+
 /* A rule for cards; target is a struct card_rule. */
 void read_card_rule(const struct place *at, void *target);
 

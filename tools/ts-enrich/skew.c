@@ -16,13 +16,11 @@ static int64_t allowed_ms(const struct context *c)
 
 void step_skew(const struct event *e, struct context *c, struct draft *d)
 {
-    struct slice text = event_str(e, EV_RECEIVED_AT);
-    struct clock_time t;
     int64_t skew_ms, limit = allowed_ms(c);
 
-    if (!text.p || !c->resolved || !clock_parse(text, &t) || !t.has_offset)
+    if (!c->has_received || !c->resolved)
         return;
-    skew_ms = c->instant_ms - clock_instant_ms(&t);
+    skew_ms = c->instant_ms - c->received_ms;
     if (skew_ms > limit || skew_ms < -limit) {
         int n = snprintf(c->skew, sizeof c->skew, "%" PRId64, skew_ms / 1000);
 

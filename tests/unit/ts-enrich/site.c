@@ -51,7 +51,7 @@ START_TEST(a_whole_file)
     ck_assert_ptr_eq(site_find(site, SLICE("b")), a);
     ck_assert_ptr_eq(site_find(site, SLICE("c")), a);
     ck_assert_ptr_null(site_find(site, SLICE("d")));
-    ck_assert_str_eq(zone_name(a->zone), "+05:30");
+    ck_assert_str_eq(zone_name(clockwork_zone(&a->clock, 0)), "+05:30");
     ck_assert_int_eq(a->direction, WAY_OUT);
     ck_assert_uint_eq(a->reader_count, 2);
     ck_assert(slice_is(a->readers[1].reader, "2"));
@@ -59,7 +59,7 @@ START_TEST(a_whole_file)
     ck_assert_int_eq(a->punch[PUNCH_CHECK_OUT], WAY_IN);
     ck_assert_int_eq(a->punch[PUNCH_CHECK_IN], WAY_UNSAID);
     ck_assert_int_eq(b->direction, WAY_UNSAID);
-    ck_assert_ptr_null(b->zone);
+    ck_assert_ptr_null(clockwork_zone(&b->clock, 0));
     site_free(site);
 }
 END_TEST
@@ -89,8 +89,8 @@ static const struct {
     {"{\n  \"devices\": {\n    \"A\": {\n      \"reader\": {}}}}",
         "4:7: devices.A.reader: unknown key; did you mean \"readers\"?\n"},
     {"{\"devices\":{\"A\":{\"qqqqqqqqq\":1}}}",
-        "1:18: devices.A.qqqqqqqqq: unknown key; known here are aliases, zone, direction, punch, card, "
-        "readers\n"},
+        "1:18: devices.A.qqqqqqqqq: unknown key; known here are aliases, zone, utc_offset, clock, "
+        "direction, punch, card, readers\n"},
     {"{\"Zone\":\"UTC\"}", "1:2: Zone: unknown key; did you mean \"zone\"?\n"},
     {"{\"rsoter\":\"x\"}", "1:2: rsoter: unknown key; did you mean \"roster\"?\n"},
     {"{\"devices\":[]}", "1:2: devices: must be an object {…}, not array\n"},
@@ -106,6 +106,27 @@ static const struct {
         "1:12: roster: must not be empty or hold a NUL\n"
         "1:32: max_skew_s: must be a number of seconds from 0 to 1000000000\n"},
     {"{\"zone\":\"UTC\",\"zone\":\"UTC\"}", "1:15: zone: is there twice; take one away\n"},
+    {"{\"devices\":{\"A\":{\"utc_offset\":\"ingore\"}}}",
+        "1:18: devices.A.utc_offset: must be \"trust\" or \"ignore\"; did you mean "
+        "\"ignore\"?\n"},
+    {"{\"devices\":{\"A\":{\"zone\":[{\"zone\":\"UTC\"},{\"zone\":\"+01:00\"},"
+     "{\"from\":\"2026-02-30\",\"zone\":\"UTC\"},{\"from\":\"2026-03-01\"}]}}}",
+        "1:42: devices.A.zone[1]: needs \"from\", later than that of the zone before\n"
+        "1:60: devices.A.zone[2].from: must be a wall clock such as \"2026-03-01\" or "
+        "\"2026-03-01T06:30\", without a zone\n"
+        "1:95: devices.A.zone[3]: needs \"zone\"\n"},
+    {"{\"devices\":{\"A\":{\"clock\":[{\"from\":\"2026-01-01\",\"until\":\"2026-01-01T00:00\","
+     "\"add_s\":1},{\"add_s\":1.5},{\"from\":\"2026-01-02\"},{\"add_s\":1e11}]}}}",
+        "1:28: devices.A.clock[0]: \"from\" is not before \"until\"\n"
+        "1:87: devices.A.clock[1].add_s: must be whole seconds\n"
+        "1:101: devices.A.clock[2]: needs \"add_s\": the seconds to be added to the device's "
+        "clock\n"
+        "1:123: devices.A.clock[3].add_s: must be a number of seconds from -10000000000 to "
+        "10000000000\n"},
+    {"{\"devices\":{\"A\":{\"clock\":[{\"until\":\"2026-01-02\",\"add_s\":1},"
+     "{\"from\":\"2026-01-02\",\"add_s\":3},{\"from\":\"2026-01-01T23:59:59\",\"add_s\":2}]}}}",
+        "1:93: devices.A.clock[2]: covers times that item [0] covers too: end one of them\n"
+        "1:93: devices.A.clock[2]: covers times that item [1] covers too: end one of them\n"},
     {"7", "1:1: must be an object {…}, not uint\n"},
 };
 

@@ -246,7 +246,7 @@ START_TEST(counts)
     ck_assert_uint_eq(c.lines, 5);
     ck_assert_uint_eq(c.not_understood, 2);
     ck_assert_uint_eq(c.nameless, 1);
-    ck_assert_uint_eq(c.zoneless, 2);
+    ck_assert_uint_eq(c.zoneless.count, 2);
     buf_free(&out);
 }
 END_TEST
