@@ -29,7 +29,8 @@ ID = "00000000-0000-8000-8000-000000000001"
 FIELDS = {
     "event_id": [ID, "no uuid", "A" * 100], "kind": ["granted", "denied", "door"], "time": TIMES,
     "local_time": CLOCKS, "utc_offset": ["Z", "+00:00", "+08:00", "x"],
-    "time_note": ["gap", "fold", "clock_unset", "zone_corrected", "drift", "x"],
+    "time_note": ["gap", "fold", "clock_unset", "zone_corrected", "clock_corrected",
+                  "unset_corrected", "drift", "x"],
     "received_at": TIMES, "device_id": ["D1", "D1", "D1", "D2", "alias1", "alias2", "", "other",
                                         " D1 "],
     "reader": ["1", "2", "3"], "direction": ["in", "out"],
@@ -105,6 +106,12 @@ def card(dice):
 
 
 ZONES = ["Asia/Manila", "Europe/Berlin", "Europe/London", "America/New_York", "UTC", "+08:00"]
+MOVED = [[{"zone": "Asia/Manila"}, {"from": "2024-03-31T02:30", "zone": "Europe/Berlin"}],
+         [{"from": "2024-05-01", "zone": "America/New_York"}]]
+FIXES = [{"until": "1980-01-01", "add_s": 1704103200}, {"from": "2024-05-01T08:00:20", "add_s": 0,
+                                                        "until": "2024-05-01T17:00"},
+         {"from": "2024-10-27T02:00", "until": "2024-10-27T03:00", "add_s": -3600},
+         {"from": "2032-01-01", "add_s": -250000000}]
 PUNCHES = ["check_in", "check_out", "break_out", "break_in", "overtime_in", "overtime_out"]
 
 
@@ -122,7 +129,9 @@ SITE = {
 }
 DEVICE = {
     "aliases": lambda d, n: ["alias%d" % n, "old%d" % n],
-    "zone": lambda d, n: d.choice(ZONES),
+    "zone": lambda d, n: d.choice(ZONES + MOVED),
+    "utc_offset": lambda d, n: d.choice(["trust", "ignore"]),
+    "clock": lambda d, n: d.sample(FIXES, d.randrange(3)),
     "direction": lambda d, n: d.choice(["in", "out", None]),
     "punch": lambda d, n: punches(d),
     "readers": lambda d, n: {"1": d.choice(["in", None]), "2": "out"},

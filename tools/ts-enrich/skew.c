@@ -18,9 +18,9 @@ void step_skew(const struct event *e, struct context *c, struct draft *d)
 {
     int64_t skew_ms, limit = allowed_ms(c);
 
-    if (!c->has_received || !c->resolved)
+    if (!c->has_received)
         return;
-    skew_ms = c->instant_ms - c->received_ms;
+    skew_ms = c->resolved ? c->instant_ms - c->received_ms : 0;
     if (skew_ms > limit || skew_ms < -limit) {
         int n = snprintf(c->skew, sizeof c->skew, "%" PRId64, skew_ms / 1000);
 

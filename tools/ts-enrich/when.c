@@ -17,10 +17,9 @@
 #define FIRST_TRUE_S 946771200 /* 2000-01-02T00:00:00 */
 /* 2026-11-01, when this was written: a clock of ours before that was not set either. */
 #define OURS_SET_MS 1793491200000
-#define FUTURE_MS (24 * 3600 * 1000ll)      /* further ahead of us than this nobody has punched */
-#define FURTHEST_S (14 * 3600)              /* the most that any zone is ahead of UTC */
-#define WALL_FIRST_S (-62167219200 + 86400) /* year 0, with room for an offset */
-#define WALL_LAST_S (253402300799 - 86400)  /* year 9999 */
+#define FUTURE_MS (24 * 3600 * 1000ll)     /* further ahead of us than this nobody has punched */
+#define FURTHEST_S (14 * 3600)             /* the most that any zone is ahead of UTC */
+#define WALL_LAST_S (253402300799 - 86400) /* year 9999, with room for an offset */
 
 static const struct clockwork *clockwork_of(const struct context *c)
 {
@@ -102,7 +101,7 @@ static bool note_is_ours(struct slice note)
 /* In its quotes; SLICE_NONE: none. */
 static void set_note(const struct event *e, struct context *c, struct draft *d, struct slice note)
 {
-    if (c->note.p && !note_is_ours(c->note))
+    if (c->note.p && !note_is_ours(c->note) && !c->moment.unset)
         return;
     c->note = note.p ? (struct slice){note.p + 1, note.n - 2} : SLICE_NONE;
     if (note.p)
@@ -165,12 +164,18 @@ static void hold_unset(
    held against now alone: perhaps it was our clock that was wrong then. */
 static bool is_future(struct context *c, int64_t instant_ms, bool corrected)
 {
-    if (c->has_received && !corrected)
-        return instant_ms > c->received_ms + FUTURE_MS && c->received_ms >= OURS_SET_MS;
+    if (c->has_received && !corrected && c->received_ms >= OURS_SET_MS)
+        return instant_ms > c->received_ms + FUTURE_MS;
     if (instant_ms <= c->now_ms + FUTURE_MS)
         return false;
     c->now_ms = clock_now_ms();
     return instant_ms > c->now_ms + FUTURE_MS && c->now_ms >= OURS_SET_MS;
+}
+
+/* Whether it was too far ahead before it was corrected. */
+static bool was_future(struct context *c, const struct moment *m, int64_t instant_ms)
+{
+    return m->fix && is_future(c, instant_ms - m->fix->add_s * 1000, false);
 }
 
 /* `time` as it came. */
@@ -189,13 +194,15 @@ static bool take_time(const struct event *e, struct context *c)
 /* No zone, and no offset that counts. */
 static void leave(const struct event *e, struct context *c, struct draft *d, const struct moment *m)
 {
+    int64_t earliest_ms = (m->wall.local_s - FURTHEST_S) * 1000;
     bool overruled = m->fix || m->offset.p; /* `time` is not what the site file wants */
 
-    if (is_future(c, (m->wall.local_s - FURTHEST_S) * 1000, m->fix != NULL)) {
+    if (m->unset || is_future(c, earliest_ms, m->fix != NULL) || was_future(c, m, earliest_ms)) {
         hold_unset(e, c, d, m);
     } else if (overruled || m->only_time || !take_time(e, c)) {
         remember(&c->zoneless, c->device_id);
         if (overruled) {
+            set_note(e, c, d, SLICE_NONE);
             keep_said(e, d, m);
             put_nothing(e, d, EV_TIME);
         }
@@ -236,11 +243,11 @@ static size_t print_time(struct context *c, const struct moment *m, int32_t offs
     return (size_t)(p - c->time);
 }
 
-/* False when the correction leads out of the calendar. */
+/* False when the correction leads to another time that is none. */
 static bool correct(struct moment *m)
 {
     m->wall.local_s += m->fix->add_s;
-    return m->wall.local_s >= WALL_FIRST_S && m->wall.local_s <= WALL_LAST_S;
+    return m->wall.local_s >= FIRST_TRUE_S && m->wall.local_s <= WALL_LAST_S;
 }
 
 static void resolve(const struct event *e, struct context *c, struct draft *d, struct moment *m)
@@ -256,8 +263,7 @@ static void resolve(const struct event *e, struct context *c, struct draft *d, s
         hold_unset(e, c, d, m);
         return;
     }
-    if (m->fix && !m->unset)
-        m->unset = is_future(c, instant_ms - m->fix->add_s * 1000, false);
+    m->unset = m->unset || was_future(c, m, instant_ms);
     set_note(e, c, d, choose_note(m, note, offset_s));
     c->resolved = true;
     c->instant_ms = instant_ms;
