@@ -156,6 +156,9 @@ OPTIONS = {
     "require-employee": lambda d: ["--require-employee"],
     "max-skew": lambda d: ["--max-skew", d.choice(["0", "10s", "1d"])],
     "redact": lambda d: ["--redact", d.choice(["name", "card_no", "person_id,name", "own"])],
+    "drop": lambda d: ["--drop", d.choice(["raw", "hr,own", "card_no", "code,snapshot"])],
+    "pseudonymize": lambda d: ["--pseudonymize", "key"],
+    "keep": lambda d: ["--keep", ",".join(OWN[:5]) + ",origin"],
 }
 ELSEWHERE = {"config", "device", "changes", "check-config", "help", "version"}
 # Where an id is redacted nobody can look the person up once more: redact behind the queue.
@@ -164,6 +167,8 @@ LOOKED_UP = ("employee_id", "hr", "hold")
 
 def options(dice):
     names = [n for n in OPTIONS if dice.random() < 0.4]
+    if "keep" in names and "pseudonymize" not in names:
+        names.remove("keep")
     return names, [a for n in names for a in OPTIONS[n](dice)]
 
 
@@ -245,8 +250,11 @@ def dice_of(seed):
     json.dump(names, open("names.json", "w"))
     chosen, args = options(dice)
     context = (seed, " ".join(args))
-    key = ["--id-key", "key"] if "id-key" in chosen else []
-    redacted = args[args.index("--redact") + 1].split(",") if "redact" in chosen else []
+    key = ["--id-key", "key"] if {"id-key", "pseudonymize"} & set(chosen) else []
+    redacted = [n for how in ("redact", "drop") if how in chosen
+                for n in args[args.index("--" + how) + 1].split(",")]
+    if "pseudonymize" in chosen:
+        redacted += OWN[5:] if "keep" in chosen else OWN
 
     events = [event(dice) for _ in range(150)]
     clean = b"".join(line(m) + b"\n" for m in events)

@@ -38,7 +38,7 @@ void step_card(const struct event *e, struct context *c, struct draft *d)
     if (read.n == 0)
         read = now;
     c->card = read;
-    if (slice_trim(read).n == 0)
+    if (slice_trim(read).n == 0 || pseudonym_is(read))
         return;
     if (rule->count > 0) {
         n = card_apply(rule, read, c->card_text + 1);

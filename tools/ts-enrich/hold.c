@@ -28,9 +28,9 @@ static bool is_id(struct slice text)
     return slice_trim(text).n > 0 && !pseudonym_is(text);
 }
 
-static bool has_person(const struct event *e)
+static bool has_person(const struct event *e, const struct context *c)
 {
-    return is_id(event_str(e, EV_PERSON_ID)) || is_id(event_str(e, EV_CARD_NO));
+    return is_id(event_str(e, EV_PERSON_ID)) || is_id(c->card);
 }
 
 void step_hold(const struct event *e, struct context *c, struct draft *d)
@@ -39,10 +39,10 @@ void step_hold(const struct event *e, struct context *c, struct draft *d)
 
     if (old.n > 0 && !is_ours(old))
         return;
-    if (old.n > 0 && c->hold == HOLD_UNMAPPED && !has_person(e))
+    if (old.n > 0 && c->hold == HOLD_UNMAPPED && !has_person(e, c))
         return; /* it may have been another reason, as long as the person could be seen */
     if (c->hold != HOLD_NONE)
         put_quoted(e, d, EV_HOLD, slice_of(texts[c->hold]));
-    else if (old.n > 0 && (is_text(old, HOLD_CLOCK) || has_person(e)))
+    else if (old.n > 0 && (is_text(old, HOLD_CLOCK) || has_person(e, c)))
         draft_remove(d, EV_HOLD);
 }

@@ -95,11 +95,12 @@ static void tell_people(const char *text)
 
 /* ---- options ---- */
 
-/* Names of fields that go. */
+/* Names of fields that go.  The card as it was read is the card, in another form. */
 static int set_gone(struct names *names, const char *option, const char *text, struct fault *why)
 {
     static const char *const kept[] = {
         "event_id", "ack", "hold", "skip", "error", "attempts", "ambiguous"};
+    bool card, read;
 
     if (names_add(names, option, text, why) < 0)
         return -1;
@@ -107,18 +108,11 @@ static int set_gone(struct names *names, const char *option, const char *text, s
         if (names_have(names, slice_of(kept[i])))
             return fault_set(why, EX_USAGE, "--%s %s: delivery needs it; it cannot be left out",
                 option, kept[i]);
-    return 0;
-}
-
-static int set_redact(struct names *names, const char *text, struct fault *why)
-{
-    if (set_gone(names, "redact", text, why) < 0)
-        return -1;
-    if (names_have(names, SLICE("card_no")) == names_have(names, SLICE("card_read")))
-        return 0;
-    if (!names_have(names, SLICE("card_no")))
-        return fault_set(why, EX_USAGE, "--redact card_read: name card_no, it goes with it");
-    return names_add(names, "redact", "card_read", why);
+    card = names_have(names, SLICE("card_no"));
+    read = names_have(names, SLICE("card_read"));
+    if (read && !card)
+        return fault_set(why, EX_USAGE, "--%s card_read: name card_no, it goes with it", option);
+    return card && !read ? names_add(names, option, "card_read", why) : 0;
 }
 
 static int set_option(struct job *j, const struct option_value *v, struct fault *why)
@@ -155,7 +149,7 @@ static int set_option(struct job *j, const struct option_value *v, struct fault 
         j->changes = changes_new();
         return 0;
     case OPT_REDACT:
-        return set_redact(&s->redact, v->arg, why);
+        return set_gone(&s->redact, "redact", v->arg, why);
     case OPT_DROP:
         return set_gone(&s->drop, "drop", v->arg, why);
     case OPT_KEEP:

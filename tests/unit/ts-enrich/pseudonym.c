@@ -70,8 +70,6 @@ static const struct {
         true},
     {"{\"person_id\":\"1\",\"employee_id\":\"E\"}", "{\"person_id\":\"1\"}", false},
     {"{\"person_id\":\"1\",\"employee_id\":\"1\"}", "{\"person_id\":\"1\"}", true},
-    {"{\"card_no\":\"1\",\"card_read\":\"0x1\"}", "{\"card_no\":\"1\",\"card_read\":\"01\"}", true},
-    {"{\"card_no\":\"1\"}", "{\"card_read\":\"1\"}", false},
 };
 
 /* The person of a line that has gone through all steps; *line is what they made of it. */
