@@ -138,8 +138,18 @@ enum roster_added roster_add_id(struct roster *r, enum roster_key key, struct sl
     return *other ? ROSTER_SHARED : ROSTER_ADDED;
 }
 
+static void trim(struct buf *b)
+{
+    if (b->len > 0)
+        b->data = mem_resize(b->data, b->len);
+    b->cap = b->len;
+}
+
 void roster_finish(struct roster *r)
 {
+    trim(&r->json);
+    trim(&r->keys);
+    r->ids.text = r->keys.data;
     if (r->rows > 0)
         r->row = mem_resize(r->row, r->rows * sizeof *r->row);
     if (r->owners > 0)

@@ -3,11 +3,12 @@
    a big file needs no big document. */
 #include "rows.h"
 
-#include <stdlib.h>
+#include <yyjson.h>
 
-#include "event.h"
 #include "file.h"
 #include "json.h"
+
+#define OBJECT_BYTES_MAX (1u << 20)
 
 /* ---- JSON ---- */
 
@@ -22,23 +23,41 @@ static void skip_space(struct rows *r)
         r->next += *r->p == '\n';
 }
 
+/* After the string whose opening quote is at p: a quote behind an odd number of backslashes is its
+   own. */
+static char *string_end(char *p, char *end)
+{
+    while ((p = memchr(p + 1, '"', (size_t)(end - p - 1)))) {
+        char *back = p;
+
+        while (back[-1] == '\\')
+            back--;
+        if ((p - back) % 2 == 0)
+            return p + 1;
+    }
+    return end;
+}
+
 /* Where the object at r->p ends; NULL when it does not. */
-static const char *object_end(struct rows *r)
+static char *object_end(struct rows *r)
 {
     unsigned depth = 0;
-    bool quoted = false;
+    char *p = r->p;
 
-    for (const char *p = r->p; p < r->end; p++) {
-        if (*p == '\n')
+    while (p < r->end) {
+        char c = *p;
+
+        if (c == '"') {
+            p = string_end(p, r->end);
+            continue;
+        }
+        p++;
+        if (c == '\n')
             r->next++;
-        else if (quoted && *p == '\\')
-            p++;
-        else if (*p == '"')
-            quoted = !quoted;
-        else if (!quoted && (*p == '{' || *p == '['))
+        else if (c == '{' || c == '[')
             depth++;
-        else if (!quoted && (*p == '}' || *p == ']') && --depth == 0)
-            return p + 1;
+        else if ((c == '}' || c == ']') && --depth == 0)
+            return p;
     }
     return NULL;
 }
@@ -54,13 +73,18 @@ static int find_column(struct rows *r, struct slice key, unsigned likely, struct
     if (r->columns == CSV_COLUMNS_MAX)
         return fault_set(
             why, EX_CONFIG, "%s:%u: more than %d columns", r->path, r->line, CSV_COLUMNS_MAX);
-    r->name[r->columns] = (struct slice){mem_text(key), key.n};
+    r->name[r->columns] = key; /* stays where it is in the text */
     return (int)r->columns++;
 }
 
-static struct slice text_of(const yyjson_val *v)
+/* A string, a number as it was written, or a word; nothing of null and objects. */
+static struct slice text_of(yyjson_val *v)
 {
-    return (struct slice){yyjson_get_str((yyjson_val *)v), yyjson_get_len((yyjson_val *)v)};
+    if (yyjson_is_str(v))
+        return (struct slice){yyjson_get_str(v), yyjson_get_len(v)};
+    if (yyjson_is_raw(v))
+        return (struct slice){yyjson_get_raw(v), yyjson_get_len(v)};
+    return yyjson_is_true(v) ? SLICE("true") : yyjson_is_false(v) ? SLICE("false") : SLICE_NONE;
 }
 
 /* Several values in one cell.  The buffer has room for all of the object, so it stays in place. */
@@ -68,15 +92,11 @@ static struct slice join(struct rows *r, yyjson_val *list)
 {
     size_t start = r->joined.len, i, n;
     yyjson_val *item;
-    char number[24];
 
     yyjson_arr_foreach(list, i, n, item)
     {
         struct slice text = text_of(item);
 
-        if (yyjson_is_uint(item))
-            text = (struct slice){number, (size_t)snprintf(number, sizeof number, "%llu",
-                                              (unsigned long long)yyjson_get_uint(item))};
         if (text.n == 0)
             continue;
         if (r->joined.len > start)
@@ -86,42 +106,53 @@ static struct slice join(struct rows *r, yyjson_val *list)
     return (struct slice){r->joined.data + start, r->joined.len - start};
 }
 
-static struct slice cell_of(
-    struct rows *r, const struct event *e, const struct event_member *m, yyjson_val *v)
+static int read_cells(
+    struct rows *r, yyjson_val *object, struct slice *cells, unsigned *count, struct fault *why)
 {
-    if (yyjson_is_str(v))
-        return text_of(v);
-    if (yyjson_is_arr(v))
-        return join(r, v);
-    if (yyjson_is_null(v) || yyjson_is_obj(v))
-        return SLICE_NONE;
-    return (struct slice){e->line.p + m->value, m->end - m->value};
-}
-
-static int read_object(
-    struct rows *r, struct slice object, struct slice *cells, unsigned *count, struct fault *why)
-{
-    struct event e;
-    struct fault reason;
     yyjson_val *key, *val;
     size_t i, n;
 
-    if (event_read(r->reader, object, &e, &reason) < 0)
-        return fault_set(why, EX_CONFIG, "%s:%u: %s", r->path, r->line, reason.text);
     for (unsigned k = 0; k < r->columns; k++)
         cells[k] = SLICE_NONE;
-    r->joined.len = 0;
-    buf_room(&r->joined, object.n);
-    yyjson_obj_foreach(e.root, i, n, key, val)
+    yyjson_obj_foreach(object, i, n, key, val)
     {
+        unsigned known = r->columns;
         int column = find_column(r, text_of(key), (unsigned)i, why);
 
         if (column < 0)
             return -1;
-        cells[column] = cell_of(r, &e, &e.member[i], val);
+        if ((unsigned)column < known && cells[column].p)
+            return fault_set(why, EX_CONFIG, "%s:%u: \"%s\" is there twice", r->path, r->line,
+                yyjson_get_str(key));
+        cells[column] = yyjson_is_arr(val) ? join(r, val) : text_of(val);
     }
     *count = r->columns;
     return 1;
+}
+
+/* Parsed where it stands: the four bytes after it are the parser's for that time. */
+static int read_object(struct rows *r, char *object, size_t bytes, struct slice *cells,
+    unsigned *count, struct fault *why)
+{
+    const yyjson_read_flag flags = YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW;
+    char after[YYJSON_PADDING_SIZE];
+    yyjson_read_err error;
+    yyjson_alc alc;
+    yyjson_doc *doc;
+
+    if (bytes > OBJECT_BYTES_MAX)
+        return fault_set(why, EX_CONFIG, "%s:%u: an object longer than 1 MiB", r->path, r->line);
+    r->pool.len = r->joined.len = 0;
+    buf_room(&r->joined, bytes);
+    buf_room(&r->pool, yyjson_read_max_memory_usage(bytes, flags));
+    yyjson_alc_pool_init(&alc, r->pool.data, r->pool.cap);
+    memcpy(after, object + bytes, sizeof after);
+    doc = yyjson_read_opts(object, bytes, flags, &alc, &error);
+    memcpy(object + bytes, after, sizeof after);
+    if (!doc)
+        return fault_set(why, EX_CONFIG, "%s:%u: not JSON: %s at byte %zu of the object", r->path,
+            r->line, error.msg, error.pos + 1);
+    return read_cells(r, yyjson_doc_get_root(doc), cells, count, why);
 }
 
 static int not_json(struct rows *r, const char *what, struct fault *why)
@@ -131,7 +162,7 @@ static int not_json(struct rows *r, const char *what, struct fault *why)
 
 static int next_object(struct rows *r, struct slice *cells, unsigned *count, struct fault *why)
 {
-    const char *start, *end;
+    char *start = NULL, *end;
 
     skip_space(r);
     if (r->array && !r->first && r->p < r->end && *r->p == ',') {
@@ -156,7 +187,7 @@ static int next_object(struct rows *r, struct slice *cells, unsigned *count, str
         return fault_set(
             why, EX_CONFIG, "%s:%u: not JSON: an object is never closed", r->path, r->line);
     r->p = end;
-    return read_object(r, (struct slice){start, (size_t)(end - start)}, cells, count, why);
+    return read_object(r, start, (size_t)(end - start), cells, count, why);
 }
 
 /* ---- files ---- */
@@ -198,6 +229,7 @@ int rows_open(struct rows *r, const char *path, size_t limit, struct fault *why)
     *r = (struct rows){.path = path, .line = 1, .next = 1, .first = true};
     if (file_read(path, limit, &r->text, why) < 0 || check_text(path, buf_all(&r->text), why) < 0)
         return -1;
+    buf_room(&r->text, YYJSON_PADDING_SIZE);
     r->p = r->text.data;
     r->end = r->p + r->text.len;
     skip_space(r);
@@ -205,7 +237,6 @@ int rows_open(struct rows *r, const char *path, size_t limit, struct fault *why)
     if (p < r->end && (*p == '[' || *p == '{')) {
         r->array = *p == '[';
         r->p += r->array;
-        r->reader = event_reader_new();
         return 0;
     }
     r->p = NULL;
@@ -228,9 +259,7 @@ int rows_next(
 
 void rows_close(struct rows *r)
 {
-    for (unsigned i = 0; r->p && i < r->columns; i++)
-        free((char *)r->name[i].p);
-    event_reader_free(r->reader);
+    buf_free(&r->pool);
     buf_free(&r->joined);
     buf_free(&r->text);
 }

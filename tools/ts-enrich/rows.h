@@ -9,8 +9,6 @@
 #include "buf.h"
 #include "csv.h"
 
-struct event_reader;
-
 struct rows {
     const char *path;
     unsigned line; /* of the row read last, from 1 */
@@ -20,11 +18,11 @@ struct rows {
     /* The module's own. */
     struct buf text;
     struct csv csv;
-    const char *p, *end;         /* JSON that is left; NULL: it is CSV */
-    unsigned next;               /* line of p */
-    bool array, first;           /* between [ and ]; no object was read yet */
-    struct event_reader *reader; /* of one object */
-    struct buf joined;           /* values of lists, between semicolons */
+    char *p, *end;     /* JSON that is left; NULL: it is CSV */
+    unsigned next;     /* line of p */
+    bool array, first; /* between [ and ]; no object was read yet */
+    struct buf pool;   /* the parser's memory for one object */
+    struct buf joined; /* values of lists, between semicolons */
 };
 
 /* Reads the file and, of CSV, the header.  0, or -1 and *why; rows_close either way. */

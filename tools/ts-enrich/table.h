@@ -10,13 +10,14 @@
 
 struct table_slot {
     uint32_t at, bytes; /* the name, in the text; bytes 0: free */
+    uint32_t hash;
     uint32_t value;
 };
 
 struct table {
     const char *text;
     struct table_slot *slot; /* owned; NULL while empty */
-    size_t slots;            /* a power of two, at least a third of them free */
+    size_t slots;            /* a power of two, at least a fifth of them free */
     size_t used;
 };
 

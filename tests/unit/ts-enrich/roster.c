@@ -267,7 +267,7 @@ static const struct {
     {"[{}]\n x", ":2: not JSON: something after the closing ]"},
     {"{}\n\n{\"a\":[}", ":3: not JSON: an object is never closed"},
     {"{}\n{\"a\":1,}", ":2: not JSON: "},
-    {"{\"person_id\":\"1\",\"person_id\":\"2\"}", ":1: field \"person_id\" twice"},
+    {"{\"person_id\":\"1\",\"person_id\":\"2\"}", ":1: \"person_id\" is there twice"},
     {"{\"employee_id\":\"E\",\"person_id\":\"1\",\"valid_from\":true}",
         ":1: valid_from: not a date"},
 };
