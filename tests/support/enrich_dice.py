@@ -97,12 +97,13 @@ HOSTILE = [
 
 # ---- site files ----
 
-def way(dice):
-    return dice.choice(["in", "out", None, "alternate"])
-
-
 def card(dice):
-    return dice.choice(["decimal", "wiegand26", "hex"])
+    return dice.choice(["dec", "hex", "pair", "last 24", "hex reverse 32", "reverse 32 last 24"])
+
+
+def reader(dice):
+    way = dice.choice(["in", "out", None])
+    return way if dice.random() < 0.5 else {"direction": way, "card": card(dice)}
 
 
 ZONES = ["Asia/Manila", "Europe/Berlin", "Europe/London", "America/New_York", "UTC", "+08:00"]
@@ -121,7 +122,11 @@ def punches(dice):
 
 SITE = {
     "zone": lambda d: d.choice(ZONES),
-    "roster": lambda d: "roster.csv",
+    "roster": lambda d: d.choice([
+        "roster.csv", {"file": "roster.csv", "columns": {"card_no": ["card_no", "person_id"]},
+                       "least": 0.5}]),
+    "roster_card": card,
+    "card": card,
     "require_employee": lambda d: d.random() < 0.5,
     "max_skew_s": lambda d: d.choice([0, 1, 300, 1e6]),
     "punch": punches,
@@ -134,7 +139,8 @@ DEVICE = {
     "clock": lambda d, n: d.sample(FIXES, d.randrange(3)),
     "direction": lambda d, n: d.choice(["in", "out", None]),
     "punch": lambda d, n: punches(d),
-    "readers": lambda d, n: {"1": d.choice(["in", None]), "2": "out"},
+    "readers": lambda d, n: {"1": reader(d), "2": reader(d)},
+    "card": lambda d, n: card(d),
 }
 
 
@@ -166,7 +172,7 @@ LOOKED_UP = ("employee_id", "hr", "hold")
 
 
 def options(dice):
-    names = [n for n in OPTIONS if dice.random() < 0.4]
+    names = [n for n in OPTIONS if dice.random() < (0.2 if n == "pseudonymize" else 0.4)]
     if "keep" in names and "pseudonymize" not in names:
         names.remove("keep")
     return names, [a for n in names for a in OPTIONS[n](dice)]
