@@ -25,12 +25,14 @@ static const struct {
 void context_init(struct context *c)
 {
     *c = (struct context){.settings.max_skew_ms = -1};
+    c->drift = drift_new();
     c->reader = event_reader_new();
     c->hr_reader = event_reader_new();
 }
 
 void context_free(struct context *c)
 {
+    drift_free(c->drift);
     event_reader_free(c->reader);
     event_reader_free(c->hr_reader);
     buf_free(&c->bad);

@@ -11,6 +11,7 @@
 #define TS_ENRICH_ENRICH_H
 
 #include "clock.h"
+#include "drift.h"
 #include "event.h"
 #include "identity.h"
 #include "names.h"
@@ -95,6 +96,7 @@ struct context {
     bool last_known;
     const struct device *last_device;
 
+    struct drift *drift; /* of live events */
     struct event_reader *reader, *hr_reader;
     struct buf bad; /* the record of a line that is no event */
 
@@ -115,6 +117,9 @@ void context_free(struct context *c);
 
 /* Works with these from the next event on; both stay the caller's. */
 void context_use(struct context *c, const struct site *site, const struct roster *roster);
+
+/* How far a device's clock may be off. */
+int64_t context_max_skew_ms(const struct context *c);
 
 /* Reads what several steps need of an event; enrich_line does it by itself. */
 void context_read(struct context *c, const struct event *e);
@@ -144,6 +149,13 @@ step step_redact; /* takes fields away */
 step step_drop;
 
 /* ---- for steps ---- */
+
+/* Whether a clock of ours that shows this was ever set: it is 2026-11-01, when this was written, or
+   later. */
+static inline bool clock_is_set(int64_t ours_ms)
+{
+    return ours_ms >= 1793491200000;
+}
 
 /* Sets a string field, unless the event has just this text already.  The text is given in its
    quotes, and needs no escapes. */

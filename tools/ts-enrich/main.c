@@ -76,6 +76,7 @@ struct job {
     struct line_writer out;
     struct stamp site_stamp, roster_stamp; /* of what is in use */
     int64_t looked_ms;                     /* when the files were looked at */
+    int64_t drift_ms;                      /* when drift was told; 0: not yet */
     bool waited;                           /* input ran dry since */
     bool said_stranger, said_claimed;
     int status; /* of faults that do not end the work: a missing file */
@@ -297,6 +298,20 @@ static void say_news(struct job *j)
     }
 }
 
+#define DRIFT_TELL_MS (3600 * 1000)
+
+/* Clocks that are off: at the end, and before that once an hour at most. */
+static void say_drift(struct job *j, bool end)
+{
+    int64_t now_ms = monotonic_ms();
+
+    if (!drift_has_news(j->context.drift) ||
+        (!end && j->drift_ms && now_ms - j->drift_ms < DRIFT_TELL_MS))
+        return;
+    j->drift_ms = now_ms;
+    drift_tell(j->context.drift, context_max_skew_ms(&j->context), tell);
+}
+
 /* Before every wait for input: what is done goes out, and a SIGHUP is looked after. */
 static int idle(void *arg, struct fault *why)
 {
@@ -305,6 +320,7 @@ static int idle(void *arg, struct fault *why)
     if (stop_reload())
         reload(j);
     say_news(j);
+    say_drift(j, false);
     j->waited = true;
     return line_flush(&j->out, why);
 }
@@ -402,6 +418,7 @@ static int sum_up(struct job *j)
     const struct context *c = &j->context;
 
     say_news(j);
+    say_drift(j, true);
     if (c->nameless > 0)
         msg_warn("%" PRIu64 " events without device_id: give -d, or their ids will not match "
                  "those of other paths",

@@ -14,9 +14,7 @@
  */
 #include "enrich.h"
 
-#define FIRST_TRUE_S 946771200 /* 2000-01-02T00:00:00 */
-/* 2026-11-01, when this was written: a clock of ours before that was not set either. */
-#define OURS_SET_MS 1793491200000
+#define FIRST_TRUE_S 946771200             /* 2000-01-02T00:00:00 */
 #define FUTURE_MS (24 * 3600 * 1000ll)     /* further ahead of us than this nobody has punched */
 #define FURTHEST_S (14 * 3600)             /* the most that any zone is ahead of UTC */
 #define WALL_LAST_S (253402300799 - 86400) /* year 9999, with room for an offset */
@@ -164,12 +162,12 @@ static void hold_unset(
    held against now alone: perhaps it was our clock that was wrong then. */
 static bool is_future(struct context *c, int64_t instant_ms, bool corrected)
 {
-    if (c->has_received && !corrected && c->received_ms >= OURS_SET_MS)
+    if (c->has_received && !corrected && clock_is_set(c->received_ms))
         return instant_ms > c->received_ms + FUTURE_MS;
     if (instant_ms <= c->now_ms + FUTURE_MS)
         return false;
     c->now_ms = clock_now_ms();
-    return instant_ms > c->now_ms + FUTURE_MS && c->now_ms >= OURS_SET_MS;
+    return instant_ms > c->now_ms + FUTURE_MS && clock_is_set(c->now_ms);
 }
 
 /* Whether it was too far ahead before it was corrected. */
