@@ -34,6 +34,12 @@ bool clock_parse_offset(struct slice text, int32_t *offset_s);
 int64_t clock_days(int year, int month, int day);
 bool clock_date_exists(int year, int month, int day);
 
+/* The day of local seconds, since 1970-01-01. */
+static inline int32_t clock_day(int64_t local_s)
+{
+    return (int32_t)(local_s / 86400 - (local_s % 86400 < 0));
+}
+
 /* Each returns the length written to out (CLOCK_TEXT bytes), NUL-terminated.  Years 0000..9999. */
 size_t clock_print_local(char *out, int64_t local_s, int ms); /* …T10:34:08[.250] */
 size_t clock_print_zoned(

@@ -98,12 +98,20 @@ HOSTILE = [
 # ---- site files ----
 
 def card(dice):
-    return dice.choice(["dec", "hex", "pair", "last 24", "hex reverse 32", "reverse 32 last 24"])
+    return dice.choice(["dec", "hex", "pair", "last 24", "hex reverse 32", "reverse 32 last 24",
+                        "facility 12", "h10301", "mirror"])
 
 
 def reader(dice):
     way = dice.choice(["in", "out", None])
     return way if dice.random() < 0.5 else {"direction": way, "card": card(dice)}
+
+
+def roster(dice):
+    columns = {"person_id": ["person_id", "employee_id"], "card_no": "card_no",
+               "employee_id": "name"}
+    return dice.choice(["roster.csv", {"file": "roster.csv", "least": 0}, "dated.json",
+                        {"file": "wide.csv", "columns": columns}])
 
 
 ZONES = ["Asia/Manila", "Europe/Berlin", "Europe/London", "America/New_York", "UTC", "+08:00"]
@@ -122,9 +130,7 @@ def punches(dice):
 
 SITE = {
     "zone": lambda d: d.choice(ZONES),
-    "roster": lambda d: d.choice([
-        "roster.csv", {"file": "roster.csv", "columns": {"card_no": ["card_no", "person_id"]},
-                       "least": 0.5}]),
+    "roster": roster,
     "roster_card": card,
     "card": card,
     "require_employee": lambda d: d.random() < 0.5,
@@ -166,7 +172,7 @@ OPTIONS = {
     "pseudonymize": lambda d: ["--pseudonymize", "key"],
     "keep": lambda d: ["--keep", ",".join(OWN[:5]) + ",origin"],
 }
-ELSEWHERE = {"config", "device", "changes", "check-config", "help", "version"}
+ELSEWHERE = {"config", "device", "changes", "card-forms", "check-config", "help", "version"}
 # Where an id is redacted nobody can look the person up once more: redact behind the queue.
 LOOKED_UP = ("employee_id", "hr", "hold")
 
@@ -335,6 +341,15 @@ def main():
     with open("roster.csv", "w") as roster:
         roster.write("person_id,card_no,employee_id,name\n1,100,E1,\"A, B\"\n7,200,E7,Sev\n"
                      "007,,E007,Bond\ntwice,both,E2,x\ntwice,both,E3,y\nnobody,,,none\n")
+    with open("wide.csv", "w") as wide:
+        wide.write("name;person_id;employee_id;card_no;valid_from;valid_until;person_id@D1;"
+                   "person_id@alias2\nA;1;E1;100;;2024-04-30;p;7\n"
+                   "B;7;;\"9;012,34567;100\";2024-05-01;;1;\nC;007;p;9;;;;\n")
+    with open("dated.json", "w") as dated:
+        json.dump([{"person_id": ["1", "p"], "employee_id": "E1", "valid_until": "2024-05-01"},
+                   {"person_id": 1, "employee_id": "E2", "valid_from": "2024-05-01", "card_no": 9},
+                   {"person_id": "1", "employee_id": "E3", "device_id": "alias2;other", "x": {}},
+                   {"card_no": ["100", "0A1B2C3D"], "employee_id": "E4", "dept": [1, "b"]}], dated)
     with open(os.open("key", os.O_CREAT | os.O_WRONLY, 0o600), "w") as key:
         key.write("0123456789abcdef0123456789abcdef\n")
     for name in unknown():

@@ -404,52 +404,6 @@ size_t card_apply(const struct card_rule *rule, struct slice text, char out[CARD
     return (size_t)snprintf(out, CARD_TEXT, "%llu", (unsigned long long)v);
 }
 
-const char *card_form(size_t i)
-{
-    static const char *const forms[] = {
-        "dec",
-        "last 32",
-        "last 24",
-        "last 16",
-        "hex",
-        "hex last 32",
-        "hex last 24",
-        "hex last 16",
-        "reverse 32",
-        "reverse 32 last 24",
-        "reverse 24",
-        "hex reverse 32",
-        "hex reverse 32 last 24",
-        "hex reverse 24",
-        "hex reverse 56",
-        "hex reverse 56 last 32",
-        "hex drop 24",
-        "hex drop 32",
-        "pair",
-        "pair last 16",
-        "pair 19",
-        "pair 20",
-        "pair 24",
-        "glued",
-        "mirror last 32",
-        "mirror last 24",
-        "twos mirror last 32",
-        "h10301",
-        "hex h10301",
-        "hex drop 6 h10301",
-        "hex last 26 h10301",
-        "bin h10301",
-        "h10306",
-        "hex h10306",
-        "bin h10306",
-        "hex c1k35s",
-        "hex h10302",
-        "bin h10302",
-    };
-
-    return i < sizeof forms / sizeof *forms ? forms[i] : NULL;
-}
-
 struct slice card_key(struct slice number)
 {
     size_t zeros = 0;

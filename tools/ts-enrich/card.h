@@ -34,9 +34,6 @@ int card_rule_parse(struct card_rule *rule, struct slice text, struct fault *why
    as the rule has it (another form, too many bits, wrong parity). */
 size_t card_apply(const struct card_rule *rule, struct slice text, char out[CARD_TEXT]);
 
-/* Rules that readers are known to need, for trying out; NULL after the last. */
-const char *card_form(size_t i);
-
 /* What tells cards apart when they are compared: the number without spaces around it and without
    leading zeros; SLICE_NONE for 0, which devices write for "no card". */
 struct slice card_key(struct slice number);

@@ -16,19 +16,8 @@ static const struct card_rule *rule_of(const struct context *c, struct slice rea
     return device && device->card.count > 0 ? &device->card : &c->site->card;
 }
 
-/* A number that does not fit the rule stays as it is: the rule, or the reader's setting, is not
-   what somebody believes. */
-static void count_misfit(struct context *c)
-{
-    size_t n = c->device_id.n < DEVICE_ID_KEPT - 1 ? c->device_id.n : DEVICE_ID_KEPT - 1;
-
-    if (c->card_misfits++ > 0)
-        return;
-    if (n > 0)
-        memcpy(c->card_misfit_device, c->device_id.p, n);
-    c->card_misfit_device[n] = '\0';
-}
-
+/* A number that does not fit stays as it is: the rule, or the reader's setting, is not what
+   somebody believes. */
 void step_card(const struct event *e, struct context *c, struct draft *d)
 {
     struct slice now = event_str(e, EV_CARD_NO), read = event_str(e, EV_CARD_READ);
@@ -43,18 +32,18 @@ void step_card(const struct event *e, struct context *c, struct draft *d)
     if (rule->count > 0) {
         n = card_apply(rule, read, c->card_text + 1);
         if (n == 0)
-            count_misfit(c);
+            count_first(&c->card_misfits, c->device_id);
     }
     if (n > 0)
         c->card = (struct slice){c->card_text + 1, n};
     if (slice_eq(c->card, read)) {
         put_nothing(e, d, EV_CARD_READ);
         if (!slice_eq(read, now))
-            draft_str(d, EV_CARD_NO, read);
+            draft_json(d, EV_CARD_NO, event_json(e, EV_CARD_READ));
         return;
     }
     if (!slice_eq(event_str(e, EV_CARD_READ), read))
-        draft_str(d, EV_CARD_READ, read);
+        draft_json(d, EV_CARD_READ, event_json(e, EV_CARD_NO));
     c->card_text[0] = c->card_text[n + 1] = '"';
     put_quoted(e, d, EV_CARD_NO, (struct slice){c->card_text, n + 2});
 }

@@ -104,11 +104,10 @@ struct context {
     uint64_t nameless;             /* events without device_id */
     uint64_t strangers;            /* events of devices that the site file does not have */
     char stranger[DEVICE_ID_KEPT]; /* the first of them */
-    uint64_t card_misfits;         /* cards that do not fit their rule */
-    char card_misfit_device[DEVICE_ID_KEPT]; /* of the first of them */
-    uint64_t claimed;                        /* events of an id that two people claim */
-    struct first zoneless;                   /* events left without `time` for want of a zone */
-    struct first unset;                      /* events of unset clocks */
+    uint64_t claimed;              /* events of an id that two people claim */
+    struct first zoneless;         /* events left without `time` for want of a zone */
+    struct first card_misfits;     /* cards that do not fit their rule */
+    struct first unset;            /* events of unset clocks */
 };
 
 /* The settings are filled by the caller afterwards; site and roster by context_use. */
@@ -170,6 +169,17 @@ static inline void put_quoted(
 }
 
 #define PUT(e, d, field, literal) put_quoted((e), (d), (field), SLICE("\"" literal "\""))
+
+static inline void count_first(struct first *f, struct slice device)
+{
+    size_t n = device.n < sizeof f->device ? device.n : sizeof f->device - 1;
+
+    if (f->count++ > 0)
+        return;
+    if (n > 0)
+        memcpy(f->device, device.p, n);
+    f->device[n] = '\0';
+}
 
 /* Takes a field away if it is there. */
 static inline void put_nothing(const struct event *e, struct draft *d, enum event_field field)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "card_forms.h"
 #include "changes.h"
 #include "enrich.h"
 #include "hash.h"
@@ -26,6 +27,7 @@ enum {
     OPT_KEEP,
     OPT_DROP,
     OPT_CHANGES,
+    OPT_CARD_FORMS,
     OPT_CHECK
 };
 
@@ -42,6 +44,8 @@ static const struct option_spec options[] = {
     {OPT_KEEP, "keep", "NAMES", "fields that --pseudonymize leaves all the same"},
     {OPT_DROP, "drop", "NAMES", "take just these fields of the event away: raw"},
     {OPT_CHANGES, "changes", NULL, "print what this run changes, in place of events"},
+    {OPT_CARD_FORMS, "card-forms", NULL,
+        "read card numbers, print what each card rule makes of them"},
     {OPT_CHECK, "check-config", NULL, "read site file and roster, and stop"},
     OPTION_HELP,
     {0},
@@ -66,7 +70,7 @@ struct stamp {
 struct job {
     const char *config, *roster_path; /* as given; NULL: not given */
     const char *key_file, *person_key_file;
-    bool check;
+    bool check, card_forms;
     struct site *site;
     struct roster *roster;
     struct hash *hash, *person_key, *pseudonyms; /* NULL: not needed */
@@ -152,6 +156,9 @@ static int set_option(struct job *j, const struct option_value *v, struct fault 
         return 0;
     case OPT_REDACT:
         return set_gone(&s->redact, "redact", v->arg, why);
+    case OPT_CARD_FORMS:
+        j->card_forms = true;
+        return 0;
     case OPT_DROP:
         return set_gone(&s->drop, "drop", v->arg, why);
     case OPT_KEEP:
@@ -331,16 +338,35 @@ static bool is_fragment(struct job *j, int fd, enum line kind, struct slice line
 {
     struct stat st;
 
-    if (kind != LINE_TORN || enrich_whole(&j->context, line) || fstat(fd, &st) < 0 ||
-        S_ISREG(st.st_mode))
+    if (kind != LINE_TORN || j->card_forms || enrich_whole(&j->context, line) ||
+        fstat(fd, &st) < 0 || S_ISREG(st.st_mode))
         return false;
     msg_warn("input ended inside a line: its %zu bytes are left out", line.n);
     j->status = EX_DATAERR;
     return true;
 }
 
+/* A number, or an event with one. */
+static void try_card(struct job *j, struct slice line)
+{
+    struct slice number = line;
+    struct fault why;
+    struct event e;
+
+    if (event_read(j->context.reader, line, &e, &why) == 0) {
+        number = event_str(&e, EV_CARD_READ);
+        if (number.n == 0)
+            number = event_str(&e, EV_CARD_NO);
+    }
+    card_forms_print(number, j->roster, clock_day(clock_now_ms() / 1000), &j->out.buf);
+}
+
 static void take_line(struct job *j, struct slice line, const char *bad)
 {
+    if (j->card_forms) {
+        try_card(j, line);
+        return;
+    }
     if (!j->changes) {
         enrich_line(&j->context, line, bad, &j->out.buf);
         return;
@@ -423,10 +449,10 @@ static int sum_up(struct job *j)
         msg_warn("%" PRIu64 " events without device_id: give -d, or their ids will not match "
                  "those of other paths",
             c->nameless);
-    if (c->card_misfits > 0)
-        msg_warn("%" PRIu64 " card numbers do not fit their rule and stay as they were; the first "
-                 "came from device %s",
-            c->card_misfits, c->card_misfit_device[0] ? c->card_misfit_device : "(none)");
+    if (c->card_misfits.count > 0)
+        msg_warn("%" PRIu64 " card numbers do not fit the rule of device %s%s and stay as they "
+                 "are: --card-forms tries others",
+            c->card_misfits.count, first_device(&c->card_misfits), first_more(&c->card_misfits));
     if (c->unset.count > 0)
         msg_warn("%" PRIu64
                  " events on hold: the clock of device %s was not set%s: \"clock\" in the "

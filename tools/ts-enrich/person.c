@@ -5,15 +5,15 @@
  */
 #include "enrich.h"
 
-/* By the device's wall clock, which is what people go by. */
+/* By the device's wall clock, which is what people go by, with the corrections of the site file. */
 static int32_t day_of(const struct event *e, const struct context *c)
 {
-    struct clock_time t = c->clock;
+    struct clock_time t = c->moment.known ? c->moment.wall : c->clock;
     struct slice time = event_str(e, EV_TIME);
 
-    if (!c->has_clock && !(time.p && clock_parse(time, &t)))
+    if (!c->moment.known && !c->has_clock && !(time.p && clock_parse(time, &t)))
         return ROSTER_NO_DAY;
-    return (int32_t)((t.local_s - (t.local_s % 86400 + 86400) % 86400) / 86400);
+    return clock_day(t.local_s);
 }
 
 static enum roster_answer ask(const struct event *e, const struct context *c,

@@ -231,7 +231,7 @@ static int read_day(
     if (!clock_parse(text, &t))
         return fault_set(why, EX_CONFIG, "%s:%u: %s: not a date like 2026-05-31", l->rows.path,
             l->rows.line, role_names[role]);
-    *day = (int32_t)((t.local_s - (t.local_s % 86400 + 86400) % 86400) / 86400);
+    *day = clock_day(t.local_s);
     return 0;
 }
 

@@ -134,21 +134,10 @@ static void keep_said(const struct event *e, struct draft *d, const struct momen
         draft_str(d, EV_UTC_OFFSET, m->offset);
 }
 
-static void remember(struct first *f, struct slice device)
-{
-    size_t n = device.n < sizeof f->device ? device.n : sizeof f->device - 1;
-
-    if (f->count++ > 0)
-        return;
-    if (n > 0)
-        memcpy(f->device, device.p, n);
-    f->device[n] = '\0';
-}
-
 static void hold_unset(
     const struct event *e, struct context *c, struct draft *d, const struct moment *m)
 {
-    remember(&c->unset, c->device_id);
+    count_first(&c->unset, c->device_id);
     c->clock_unset = true;
     c->hold = HOLD_CLOCK;
     c->note = SLICE("clock_unset");
@@ -198,7 +187,7 @@ static void leave(const struct event *e, struct context *c, struct draft *d, con
     if (m->unset || is_future(c, earliest_ms, m->fix != NULL) || was_future(c, m, earliest_ms)) {
         hold_unset(e, c, d, m);
     } else if (overruled || m->only_time || !take_time(e, c)) {
-        remember(&c->zoneless, c->device_id);
+        count_first(&c->zoneless, c->device_id);
         if (overruled) {
             set_note(e, c, d, SLICE_NONE);
             keep_said(e, d, m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The first line as a card rule, the rest as a number: refused in words, or a decimal number
    without leading zeros, of which a second rule can be told the same. */
-#include "card.h"
+#include "card_forms.h"
 
 #include <stdlib.h>
 

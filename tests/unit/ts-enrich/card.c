@@ -3,7 +3,7 @@
  * Card rules against numbers that readers really wrote: one card, whatever reader saw it.  The
  * frames are worked examples of the formats, made by hand from their definition.
  */
-#include "card.h"
+#include "card_forms.h"
 
 #include "../../support/unit.h"
 

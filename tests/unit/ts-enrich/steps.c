@@ -92,7 +92,7 @@ static const struct {
     {step_card, "{\"card_no\":\"0005076483\"}",
         "{\"card_no\":\"5076483\",\"card_read\":\"0005076483\"}", {.device = "B"}},
     {step_card, "{\"card_no\":5076483}", "{\"card_no\":5076483}", {.device = "B"}},
-    {step_card, "{\"card_no\":167772167}", "{\"card_no\":\"7\",\"card_read\":\"167772167\"}",
+    {step_card, "{\"card_no\":167772167}", "{\"card_no\":\"7\",\"card_read\":167772167}",
         {.device = "B"}},
     {step_card, "{\"reader\":\"1\",\"card_no\":\"0A004D7603\"}",
         "{\"reader\":\"1\",\"card_no\":\"0A004D7603\"}", {.device = "B"}},
