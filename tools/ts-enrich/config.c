@@ -44,18 +44,15 @@ static const char *address(const struct place *at)
     return NULL;
 }
 
-void config_mistake(const struct place *at, const char *format, ...)
+static void say(const struct place *at, const char *format, va_list args)
 {
     struct config *c = at->file;
     const char *text = address(at);
     size_t line = 1, column = 1, chars;
     struct buf out = {0};
     char what[600];
-    va_list args;
 
-    va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
-    va_end(args);
     if (text)
         yyjson_locate_pos(
             c->said.data, c->said.len, (size_t)(text - c->text.data) - 1, &line, &column, &chars);
@@ -64,8 +61,26 @@ void config_mistake(const struct place *at, const char *format, ...)
     buf_printf(&out, "%s%s", at->up ? ": " : "", what);
     buf_char(&out, '\0');
     c->report(out.data);
-    c->mistakes++;
     buf_free(&out);
+}
+
+void config_mistake(const struct place *at, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(at, format, args);
+    va_end(args);
+    at->file->mistakes++;
+}
+
+void config_remark(const struct place *at, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(at, format, args);
+    va_end(args);
 }
 
 /* ---- objects and lists ---- */
@@ -319,15 +334,32 @@ static int parse(struct config *c, struct fault *why)
     return fault_set(why, EX_CONFIG, "%s:%zu:%zu: not JSON: %s", c->path, line, column, error.msg);
 }
 
+struct place config_root(struct config *c)
+{
+    return (struct place){.file = c, .value = yyjson_doc_get_root(c->doc)};
+}
+
+bool config_member(const struct place *at, const char *name, struct place *member)
+{
+    struct place m = {.file = at->file, .up = at};
+    size_t i, n;
+
+    yyjson_obj_foreach(at->value, i, n, m.key, m.value) if (yyjson_equals_str(m.key, name))
+    {
+        *member = m;
+        return true;
+    }
+    return false;
+}
+
 int config_load(struct config *c, const struct config_key *keys, struct fault *why)
 {
-    struct place root = {.file = c};
+    struct place root;
 
     if (file_read(c->path, CONFIG_BYTES_MAX, &c->text, why) < 0 || parse(c, why) < 0)
         return -1;
-    root.value = yyjson_doc_get_root(c->doc);
+    root = config_root(c);
     config_object(&root, keys, c->target);
-    buf_free(&c->said);
     if (c->mistakes > 0)
         return fault_set(why, EX_CONFIG, "%s: %u mistake%s; see ts-site(5)", c->path, c->mistakes,
             c->mistakes == 1 ? "" : "s");

@@ -52,11 +52,22 @@ struct config_word {
 };
 
 /* Reads the file whose path, target and report are set.  -1 and *why when it cannot be read, is not
-   JSON, or has mistakes; the text and the document stay for config_free. */
+   JSON, or has mistakes (then they are counted, and what could be read is read). */
 int config_load(struct config *c, const struct config_key *keys, struct fault *why);
 void config_free(struct config *c);
 
 __attribute__((format(printf, 2, 3))) void config_mistake(
+    const struct place *at, const char *format, ...);
+
+/* ---- a second look at a file that was read, to speak of what may not be meant ---- */
+
+struct place config_root(struct config *c);
+
+/* The member of that name; false when there is none. */
+bool config_member(const struct place *at, const char *name, struct place *member);
+
+/* As config_mistake, but it counts for nothing. */
+__attribute__((format(printf, 2, 3))) void config_remark(
     const struct place *at, const char *format, ...);
 
 /* ---- values; each reports what it cannot take, and then what it returns does not matter ---- */

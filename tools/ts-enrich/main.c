@@ -16,6 +16,7 @@
 #include "line.h"
 #include "msg.h"
 #include "option.h"
+#include "site_check.h"
 #include "stop.h"
 
 enum {
@@ -184,8 +185,7 @@ static int load(struct job *j, struct site **site, struct roster **roster, struc
         return -1;
     path = j->roster_path ? j->roster_path : (*site)->roster;
     if (path)
-        *roster = roster_load(
-            path, *site, &j->context.settings.redact, j->check ? tell : tell_people, why);
+        *roster = roster_load(path, *site, &j->context.settings.redact, tell_people, why);
     if (!path || *roster)
         return 0;
     site_free(*site);
@@ -476,16 +476,6 @@ static int sum_up(struct job *j)
     return j->status ? j->status : EX_DATAERR;
 }
 
-static int check_config(const struct job *j)
-{
-    if (j->config)
-        printf("%s: fine, %zu devices\n", j->config, j->site->device_count);
-    if (j->roster)
-        printf("%s: fine, %zu people\n", j->roster_path ? j->roster_path : j->site->roster,
-            roster_people(j->roster));
-    return fflush(stdout) == 0 ? 0 : EX_IOERR;
-}
-
 /* Without a key for ids, that for pseudonyms serves: an id by which a PIN can be tried out would
    undo them. */
 static int take_keys(struct job *j, struct fault *why)
@@ -515,12 +505,14 @@ static int run(struct job *j, char **files)
 {
     struct fault why;
 
-    if (take_keys(j, &why) < 0 || load(j, &j->site, &j->roster, &why) < 0)
+    if (take_keys(j, &why) < 0)
+        return msg_fault(&why);
+    if (j->check)
+        return check_config(&(struct check){j->config, j->roster_path, &j->context.settings, tell});
+    if (load(j, &j->site, &j->roster, &why) < 0)
         return msg_fault(&why);
     context_use(&j->context, j->site, j->roster);
     unchanged(j);
-    if (j->check)
-        return check_config(j);
     line_writer_init(&j->out, STDOUT_FILENO, "standard output");
     if (read_all(j, files, &why) < 0) {
         int status = msg_fault(&why);

@@ -34,6 +34,11 @@ enum punch punch_find(struct slice name)
     return PUNCHES;
 }
 
+const char *punch_name(enum punch punch)
+{
+    return punch_names[punch].p;
+}
+
 static void read_punch(const struct place *at, void *target)
 {
     ((enum way *)target)[punch_find(config_name(at))] = read_way(at);
@@ -119,12 +124,29 @@ void site_free(struct site *s)
     free(s);
 }
 
-struct site *site_load(const char *path, config_report *report, struct fault *why)
+struct site *site_try(
+    const char *path, config_report *report, unsigned *mistakes, struct fault *why)
 {
     struct site *s = site_new();
+    struct config *file = &s->memory->file;
 
-    s->memory->file = (struct config){.path = path, .target = s, .report = report};
-    if (config_load(&s->memory->file, site_keys, why) == 0)
+    *file = (struct config){.path = path, .target = s, .report = report};
+    *mistakes = 0;
+    if (config_load(file, site_keys, why) == 0)
+        return s;
+    *mistakes = file->mistakes;
+    if (*mistakes > 0)
+        return s;
+    site_free(s);
+    return NULL;
+}
+
+struct site *site_load(const char *path, config_report *report, struct fault *why)
+{
+    unsigned mistakes;
+    struct site *s = site_try(path, report, &mistakes, why);
+
+    if (mistakes == 0)
         return s;
     site_free(s);
     return NULL;

@@ -30,6 +30,7 @@ enum punch {
 };
 
 enum punch punch_find(struct slice name);
+const char *punch_name(enum punch punch);
 
 struct reader_way {
     struct slice reader;
@@ -82,6 +83,10 @@ struct site {
 
 /* NULL and *why when the file cannot be read or has mistakes; each mistake was reported before. */
 struct site *site_load(const char *path, config_report *report, struct fault *why);
+
+/* The same, but what can be read of a file with mistakes is read, and their number told. */
+struct site *site_try(
+    const char *path, config_report *report, unsigned *mistakes, struct fault *why);
 
 /* The device whose name is nearest to this one, if it is near enough for a typing mistake. */
 const struct device *site_near(const struct site *s, const char *name);
