@@ -18,11 +18,12 @@ jq -nc '1794988800 as $noon | range(30) | . as $i | ($noon + . * 60) as $at |
     event("LABEL"; 0) + {utc_offset: "Z"}, event("LAG"; -412), event("TOKYO"; 3600),
     event("FINE"; -(if $i % 3 == 0 then 0 else 3600 end))' >live.ndjson
 
-is "$(head -n 1 live.ndjson | jq -r .received_at)" 2026-11-18T08:00:00.700Z "the events are of that day"
+is "$(head -n 1 live.ndjson | jq -r .received_at)" 2026-11-18T08:00:00.700Z \
+    "the events are of that day"
 ts-enrich -z Asia/Manila live.ndjson >out 2>err
 is "$?" 0 "clocks that are off are no failure"
-is "$(sort err)" "ts-enrich: device LABEL: its clock is 28799 s ahead, as if it wrote local time and called it \
-UTC; in the site file \"utc_offset\": \"ignore\" mends that
+is "$(sort err)" "ts-enrich: device LABEL: its clock is 28799 s ahead, as if it wrote local time and \
+called it UTC; in the site file \"utc_offset\": \"ignore\" mends that
 ts-enrich: device LAG: its clock is 413 s behind, set it; what it wrote until then is corrected in \
 the site file by \"clock\": [{\"from\": \"2026-11-18T15:53:08\", \"add_s\": 413}]
 ts-enrich: device TOKYO: its clock is 3599 s ahead, as if its zone were not Asia/Manila, or its \
@@ -40,13 +41,15 @@ cat >site.json <<END
     "FINE": {},
 }}
 END
-is "$(ts-enrich -c site.json --check-config)" "site.json: fine, 4 devices" "the lines can be put in as they are"
+is "$(ts-enrich -c site.json --check-config)" "site.json: fine, 4 devices" \
+    "the lines can be put in as they are"
 ts-enrich -c site.json out >mended 2>err
 is "$? $(cat err)" "0 " "then there is nothing more to say"
-is "$(jq -s -c 'map(select(.device_id != "FINE")) | [length, (map(.skew_s) | unique), (map(.time_note) | unique)]' mended)" \
+is "$(jq -s -c 'map(select(.device_id != "FINE")) |
+    [length, (map(.skew_s) | unique), (map(.time_note) | unique)]' mended)" \
     '[90,[null],[null,"clock_corrected","zone_corrected"]]' "no event is off any more; its note says why"
-is "$(jq -c '[.event_id, .local_time, .utc_offset]' mended | cmp - <(jq -c '[.event_id, .local_time, .utc_offset]' out))" \
-    "" "id and what the device said are the same"
+said() { jq -c '[.event_id, .local_time, .utc_offset]' "$1"; }
+is "$(said mended | cmp - <(said out))" "" "id and what the device said are the same"
 ts-enrich -z Asia/Manila mended >back 2>err
 is "$(cmp back out)" "" "without the site file all is as it was"
 
@@ -70,9 +73,11 @@ is "$(wc -l <slow.err)" 3 "and not again"
 printf '%s\n' '{"device_id":"G","local_time":"1970-01-01T00:10:00"}' \
     '{"device_id":"H","local_time":"2999-01-01T00:10:00"}' >unset.ndjson
 ts-enrich -z UTC unset.ndjson >out 2>err
-is "$? $(cat err)" '0 ts-enrich: 2 events on hold: the clock of device G was not set (the first of them): "clock" in the site file corrects it' \
+is "$? $(cat err)" "0 ts-enrich: 2 events on hold: the clock of device G was not set (the first of \
+them): \"clock\" in the site file corrects it" \
     "unset clocks are told in the end"
-is "$(jq -c '[.time, .hold]' out | sort -u)" '[null,"clock unset: the device did not know the date"]' \
+is "$(jq -c '[.time, .hold]' out | sort -u)" \
+    '[null,"clock unset: the device did not know the date"]' \
     "and have no time"
 
 # By a clock of this computer that was never set nobody is judged; by one that was, everybody is.
