@@ -118,7 +118,7 @@ END
 check -c good.json
 is "$status $out" "0 good.json: fine, 4 devices
   A: Asia/Manila
-  B?: Asia/Manila; readers 1 in, 2 out; also b, b2
+  B\x1b: Asia/Manila; readers 1 in, 2 out; also b, b2
   C: UTC, from 2026-03-01T00:00:00 Asia/Tokyo; its own offset is ignored; clock corrected 1 time; \
 direction in
   D: Asia/Manila, from 2026-03-01T06:00:00 UTC; keys check_in out, break_in nothing; a rule for cards

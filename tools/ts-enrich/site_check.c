@@ -72,13 +72,6 @@ void check_remarks(const struct check *c, const struct site *site)
 static const char *const way_text[] = {
     [WAY_UNSAID] = "-", [WAY_NONE] = "nothing", [WAY_IN] = "in", [WAY_OUT] = "out"};
 
-/* A name of the file, without what would do something to a terminal. */
-static void print_name(struct buf *out, struct slice name)
-{
-    for (size_t i = 0; i < name.n; i++)
-        buf_char(out, (unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f ? '?' : name.p[i]);
-}
-
 /* The n-th of several, counted from 0. */
 static void print_item(struct buf *out, size_t n, const char *title)
 {
@@ -117,7 +110,7 @@ static void print_ways(struct buf *out, const struct device *d)
 
     for (size_t i = 0; i < d->reader_count; i++) {
         print_item(out, i, d->reader_count == 1 ? "; reader " : "; readers ");
-        print_name(out, d->readers[i].reader);
+        msg_escape(out, d->readers[i].reader);
         buf_printf(out, " %s", way_text[d->readers[i].way]);
     }
     if (d->direction != WAY_UNSAID)
@@ -136,7 +129,7 @@ static void print_alias(const struct place *at, void *target)
     struct buf *out = target;
 
     print_item(out, at->item, "; also ");
-    print_name(out, slice_of(config_text(at)));
+    msg_escape(out, slice_of(config_text(at)));
 }
 
 struct printing {
@@ -152,7 +145,7 @@ static void print_device(const struct place *at, void *target)
     struct place aliases;
 
     buf_lit(p->out, "  ");
-    print_name(p->out, d->name);
+    msg_escape(p->out, d->name);
     buf_char(p->out, ':');
     print_zone(p->out, p->check, p->site, &d->clock);
     print_ways(p->out, d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a site file: loaded, or refused with a reason; never a crash, never a mistake
-   without a place. */
-#include "site.h"
+/* Any bytes as a site file: loaded, or refused with a reason; never a crash, never a mistake or a
+   remark without a place, nothing in a summary that a terminal would obey. */
+#include "site_check.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -26,17 +26,37 @@ static void count(const char *text)
     reports++;
 }
 
+/* What --check-config says of a good one. */
+static void look_at(const struct site *site)
+{
+    struct settings settings = {0};
+    struct check asked = {.config = "site.json", .settings = &settings};
+    struct buf out = {0};
+    size_t lines = 0;
+
+    check_remarks(&asked, site);
+    check_print(&asked, site, &out);
+    for (size_t i = 0; i < out.len; i++) {
+        check((unsigned char)out.data[i] >= ' ' || out.data[i] == '\n');
+        lines += out.data[i] == '\n';
+    }
+    check(lines == site->device_count + 1);
+    buf_free(&out);
+}
+
 static void load_site(void)
 {
     struct fault why = {0};
-    struct site *site = site_load(path, count, &why);
+    unsigned mistakes;
+    struct site *site = site_try(path, count, &mistakes, &why);
 
-    if (!site) {
+    check(reports == mistakes);
+    if (!site || mistakes > 0) {
         check(why.status == EX_CONFIG && strncmp(why.text, path, strlen(path)) == 0);
     } else {
-        check(reports == 0);
         for (size_t i = 0; i < site->device_count; i++)
             check(site_find(site, site->devices[i].name) == &site->devices[i]);
+        look_at(site);
     }
     site_free(site);
 }
