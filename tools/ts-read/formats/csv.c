@@ -448,6 +448,8 @@ static const char *read_row(struct csv *s)
         (error = set_text(s, ROLE_READER, EV_READER)))
         return error;
     set_word(s, ROLE_PUNCH, EV_PUNCH, word_punch);
+    if (!(d->set & EVENT_BIT(EV_PUNCH)) && word_code(value_of(s, ROLE_PUNCH)) >= 0)
+        draft_str(d, EV_CODE, value_of(s, ROLE_PUNCH));
     set_word(s, ROLE_CREDENTIAL, EV_CREDENTIAL, word_credential);
     set_word(s, ROLE_DIRECTION, EV_DIRECTION, word_direction);
     if (d->set & EVENT_BIT(EV_DIRECTION))

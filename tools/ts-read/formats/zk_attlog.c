@@ -285,14 +285,17 @@ static unsigned split(struct slice row, struct slice column[COLUMNS_MAX])
     }
 }
 
-static void set_code(
-    struct draft *d, enum event_field field, struct slice text, struct slice (*word)(unsigned code))
+/* A code that has no name goes to `plain`, unless that is EVENT_FIELDS. */
+static void set_code(struct draft *d, enum event_field field, struct slice text,
+    struct slice (*word)(unsigned code), enum event_field plain)
 {
     int code = word_code(text);
     struct slice said = code >= 0 ? word((unsigned)code) : SLICE_NONE;
 
     if (said.p)
         draft_str(d, field, said);
+    else if (code >= 0 && plain < EVENT_FIELDS)
+        draft_str(d, plain, text);
 }
 
 /* Fills the draft from the columns, or says what is wrong. */
@@ -317,9 +320,10 @@ static const char *read_row(struct attlog *s, const struct slice *column, unsign
         return "no person";
     draft_str(d, EV_PERSON_ID, pin);
     if (l->at[COLUMN_STATUS] != ABSENT)
-        set_code(d, EV_PUNCH, column[l->at[COLUMN_STATUS]], word_punch_code);
+        set_code(d, EV_PUNCH, column[l->at[COLUMN_STATUS]], word_punch_code, EV_CODE);
     if (l->at[COLUMN_VERIFY] != ABSENT)
-        set_code(d, EV_CREDENTIAL, column[l->at[COLUMN_VERIFY]], word_credential_code);
+        set_code(
+            d, EV_CREDENTIAL, column[l->at[COLUMN_VERIFY]], word_credential_code, EVENT_FIELDS);
     return NULL;
 }
 
