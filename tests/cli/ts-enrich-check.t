@@ -41,7 +41,7 @@ is "$status $out" "78 roster.csv: fine, 2 people" "a file with mistakes: 78"
 is "$err" "ts-enrich: site.json:2:5: zone: zone Asia/Manilla: not in the system's tz database; did you \
 mean Asia/Manila?
 ts-enrich: site.json:4:5: requireemployee: unknown key; did you mean \"require_employee\"?
-ts-enrich: site.json:8:36: devices.GATE-1.readers.2: must be \"in\", \"out\" or null; did you mean \
+ts-enrich: site.json:8:36: devices.GATE-1.readers.2: must be \"in\", \"out\", \"alternate\" or null; did you mean \
 \"out\"?
 ts-enrich: site.json:9:13: devices.GATE-1.derection: unknown key; did you mean \"direction\"?
 ts-enrich: site.json:12:23: devices.GATE-2.zone[0].zone: zone Berlin: not in the system's tz \

@@ -179,17 +179,23 @@ static void unknown_key(const struct place *at, const struct config_key *key)
     buf_free(&known);
 }
 
-static void read_by_table(const struct place *at, void *target)
+void config_by_table(const struct place *at, const struct config_key *keys, void *target)
 {
-    const struct by_table *by = target;
-    const struct config_key *key = by->keys;
+    const struct config_key *key = keys;
 
     while (key->name && !slice_is(config_name(at), key->name))
         key++;
     if (key->name)
-        key->read(at, by->target);
+        key->read(at, target);
     else
-        unknown_key(at, by->keys);
+        unknown_key(at, keys);
+}
+
+static void read_by_table(const struct place *at, void *target)
+{
+    const struct by_table *by = target;
+
+    config_by_table(at, by->keys, by->target);
 }
 
 void config_object(const struct place *at, const struct config_key *keys, void *target)

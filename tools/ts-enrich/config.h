@@ -72,8 +72,9 @@ __attribute__((format(printf, 2, 3))) void config_remark(
 
 /* ---- values; each reports what it cannot take, and then what it returns does not matter ---- */
 
-/* An object by the table of its keys. */
+/* An object by the table of its keys; and one member by the table. */
 void config_object(const struct place *at, const struct config_key *keys, void *target);
+void config_by_table(const struct place *at, const struct config_key *keys, void *target);
 
 /* An object whose keys are names: each member by the same function. */
 void config_members(const struct place *at, config_reader *read, void *target);

@@ -2,10 +2,12 @@
 /*
  * Step: in or out, and how that is known.  From the surest to the least sure:
  *
- *   punch    the device's own table in the site file: somebody wrote down what its keys mean
- *   reader   the site file says on which side the reader hangs
- *   device   … or the whole device
- *   punch    the site's table, or the usual one: customers re-label keys, so this comes last
+ *   punch      the device's own table in the site file: somebody wrote down what its keys mean
+ *   reader     the site file says on which side the reader hangs
+ *   device     … or the whole device
+ *   alternate  one of the two, or the site, says that people pass in and out by turns: the next
+ *              step finds out whose turn it is
+ *   punch      the site's table, or the usual one: customers re-label keys, so this comes last
  */
 #include "enrich.h"
 
@@ -17,27 +19,72 @@ static enum way reader_way(const struct device *device, struct slice reader)
     return WAY_UNSAID;
 }
 
-static bool put_way(struct draft *d, enum way way, struct slice from)
+static enum way code_way(const struct code_table *codes, struct slice code)
 {
+    for (size_t i = 0; code.n > 0 && i < codes->rows; i++)
+        if (slice_eq(codes->row[i].code, code))
+            return codes->row[i].way;
+    return WAY_UNSAID;
+}
+
+/* What a table says of the key: by its name, or by its code where it has none. */
+static enum way key_way(
+    const struct event *e, enum punch punch, const enum way *ways, const struct code_table *codes)
+{
+    return punch < PUNCHES ? ways[punch] : code_way(codes, event_str(e, EV_CODE));
+}
+
+static bool is_said(struct context *c, enum way way, struct slice from)
+{
+    c->alternate = way == WAY_ALTERNATE;
     if (way != WAY_IN && way != WAY_OUT)
-        return false;
+        return c->alternate;
+    c->way = way;
+    c->way_from = from;
+    return true;
+}
+
+/* Reader, device, site: the first that speaks, be it only to say nothing. */
+static bool is_said_by_place(const struct event *e, struct context *c)
+{
+    enum way reader = c->device ? reader_way(c->device, event_str(e, EV_READER)) : WAY_UNSAID;
+    enum way device = c->device ? c->device->direction : WAY_UNSAID;
+
+    if (reader != WAY_UNSAID)
+        return is_said(c, reader, SLICE("\"reader\""));
+    if (device != WAY_UNSAID)
+        return is_said(c, device, SLICE("\"device\""));
+    return is_said(c, c->site->direction, SLICE_NONE);
+}
+
+static void find_way(const struct event *e, struct context *c)
+{
+    enum punch punch = punch_find(event_str(e, EV_PUNCH));
+    const struct device *device = c->device;
+    enum way own = device ? key_way(e, punch, device->punch, &device->codes) : WAY_UNSAID;
+
+    if (is_said(c, own, SLICE("\"punch\"")) || is_said_by_place(e, c))
+        return;
+    /* A null in the device's own table silences the site's. */
+    if (own == WAY_UNSAID)
+        is_said(c, key_way(e, punch, c->site->punch, &c->site->codes), SLICE("\"punch\""));
+}
+
+void put_way(struct draft *d, enum way way, struct slice from)
+{
     draft_json(d, EV_DIRECTION, way == WAY_IN ? SLICE("\"in\"") : SLICE("\"out\""));
     draft_json(d, EV_DIRECTION_FROM, from);
-    return true;
 }
 
 void step_direction(const struct event *e, struct context *c, struct draft *d)
 {
-    enum punch punch = punch_find(event_str(e, EV_PUNCH));
-    const struct device *device = c->device;
-    enum way own = device && punch < PUNCHES ? device->punch[punch] : WAY_UNSAID;
+    struct slice given = event_str(e, EV_DIRECTION);
 
-    if (event_str(e, EV_DIRECTION).n > 0 || put_way(d, own, SLICE("\"punch\"")))
+    c->alternate = false;
+    c->way = slice_is(given, "in") ? WAY_IN : slice_is(given, "out") ? WAY_OUT : WAY_UNSAID;
+    if (given.n > 0)
         return;
-    if (device && (put_way(d, reader_way(device, event_str(e, EV_READER)), SLICE("\"reader\"")) ||
-                      put_way(d, device->direction, SLICE("\"device\""))))
-        return;
-    /* A null in the device's own table silences the site's. */
-    if (punch < PUNCHES && own == WAY_UNSAID)
-        put_way(d, c->site->punch[punch], SLICE("\"punch\""));
+    find_way(e, c);
+    if (c->way != WAY_UNSAID)
+        put_way(d, c->way, c->way_from);
 }

@@ -14,6 +14,7 @@ static const struct {
     {step_card, false},
     {step_person, false},
     {step_direction, false},
+    {step_passage, false},
     {step_snapshot, false},
     {step_skew, false},
     {step_hold, false},
@@ -24,7 +25,7 @@ static const struct {
 
 void context_init(struct context *c)
 {
-    *c = (struct context){.settings.max_skew_ms = -1};
+    *c = (struct context){.settings = {.max_skew_ms = -1, .window_s = -1}};
     c->drift = drift_new();
     c->reader = event_reader_new();
     c->hr_reader = event_reader_new();

@@ -18,6 +18,7 @@
 #include "pseudonym.h"
 #include "roster.h"
 #include "site.h"
+#include "state.h"
 
 /* From the command line; these stand above the site file, except that a device's own zone wins. */
 struct settings {
@@ -25,6 +26,7 @@ struct settings {
     struct zone *zone;   /* -z; NULL: not given */
     bool require_employee;
     int64_t max_skew_ms; /* -1: not given */
+    int window_s;        /* --repeat-window; -1: not given */
     struct names redact, drop, keep;
     const struct identity_hash *hash;       /* NULL: as common/identity.h has it */
     const struct identity_hash *pseudonyms; /* NULL: ids stay as they are */
@@ -60,6 +62,7 @@ struct context {
     struct settings settings;
     const struct site *site;
     const struct roster *roster; /* NULL: none */
+    struct state *state;         /* who passed last; NULL: passages are not looked at */
 
     /* The event's local_time, read once for all steps. */
     struct slice local;
@@ -78,11 +81,15 @@ struct context {
     bool resolved; /* instant_ms is known */
     int64_t instant_ms;
     bool clock_unset;
-    struct slice note; /* the time_note that it will have; SLICE_NONE: none */
+    struct identity identity; /* event_id, where step_identity made it */
+    enum way way;             /* WAY_IN, WAY_OUT or WAY_UNSAID */
+    struct slice way_from;    /* by whom it was said in this run, in quotes */
+    bool alternate;           /* not said, but the other way than the last one */
+    struct slice note;        /* the time_note that it will have; SLICE_NONE: none */
     enum hold hold;
 
     /* Texts that the draft borrows, quotes and all. */
-    char event_id[IDENTITY_TEXT + 2], time[CLOCK_TEXT + 2], skew[24];
+    char event_id[IDENTITY_TEXT + 2], other_id[IDENTITY_TEXT + 2], time[CLOCK_TEXT + 2], skew[24];
     char card_text[CARD_TEXT + 2];
     char pseudonym[PSEUDONYMS][PSEUDONYM_TEXT + 2];
     struct buf hr, decoded;
@@ -139,7 +146,8 @@ step step_identity;  /* event_id */
 step step_when;      /* time, time_note: local_time in the device's zone */
 step step_card;      /* card_no, card_read: by the reader's rule */
 step step_person;    /* employee_id, hr from the roster */
-step step_direction; /* direction, direction_from */
+step step_direction; /* direction, direction_from: by tables */
+step step_passage;   /* … and by turns; duplicate_of, cancels */
 step step_snapshot;  /* the placeholder */
 step step_skew;      /* skew_s, time_note "drift" */
 step step_hold;      /* hold: what the steps before said */
@@ -179,6 +187,15 @@ static inline void count_first(struct first *f, struct slice device)
     if (n > 0)
         memcpy(f->device, device.p, n);
     f->device[n] = '\0';
+}
+
+/* direction and direction_from, which is given in its quotes. */
+void put_way(struct draft *d, enum way way, struct slice from);
+
+/* Whether the site or the command line asks for what a person's last passages decide. */
+static inline bool counts_passages(const struct context *c)
+{
+    return c->site->counts_passages || c->settings.window_s > 0;
 }
 
 /* Takes a field away if it is there. */

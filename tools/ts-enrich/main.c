@@ -23,6 +23,8 @@ enum {
     OPT_ID_KEY = OPTION_LONG,
     OPT_REQUIRE,
     OPT_MAX_SKEW,
+    OPT_STATE,
+    OPT_WINDOW,
     OPT_REDACT,
     OPT_PSEUDONYMIZE,
     OPT_KEEP,
@@ -40,6 +42,8 @@ static const struct option_spec options[] = {
     {OPT_ID_KEY, "id-key", "FILE", "event_id by a keyed hash, with this key"},
     {OPT_REQUIRE, "require-employee", NULL, "hold events of people not in the roster"},
     {OPT_MAX_SKEW, "max-skew", "TIME", "clock skew that is not worth a mark (300s)"},
+    {OPT_STATE, "state", "FILE", "who passed last, kept across runs"},
+    {OPT_WINDOW, "repeat-window", "TIME", "who comes again so soon is a repeat (0s)"},
     {OPT_REDACT, "redact", "NAMES", "take these fields away: name,card_no"},
     {OPT_PSEUDONYMIZE, "pseudonymize", "FILE", "pseudonyms for people, with the key in FILE"},
     {OPT_KEEP, "keep", "NAMES", "fields that --pseudonymize leaves all the same"},
@@ -70,15 +74,17 @@ struct stamp {
 
 struct job {
     const char *config, *roster_path; /* as given; NULL: not given */
-    const char *key_file, *person_key_file;
+    const char *key_file, *person_key_file, *state_path;
     bool check, card_forms;
     struct site *site;
     struct roster *roster;
     struct hash *hash, *person_key, *pseudonyms; /* NULL: not needed */
+    struct state *state;
     struct context context;
     struct changes *changes; /* NULL: events are printed */
     struct buf changed;      /* the event that is compared */
     struct line_writer out;
+    int input;                             /* what is being read */
     struct stamp site_stamp, roster_stamp; /* of what is in use */
     int64_t looked_ms;                     /* when the files were looked at */
     int64_t drift_ms;                      /* when drift was told; 0: not yet */
@@ -122,6 +128,18 @@ static int set_gone(struct names *names, const char *option, const char *text, s
     return card && !read ? names_add(names, option, "card_read", why) : 0;
 }
 
+static int set_window(struct settings *s, const char *text, struct fault *why)
+{
+    long long ms;
+
+    if (option_duration("repeat-window", text, &ms, why) < 0)
+        return -1;
+    if (ms > WINDOW_MAX_S * 1000)
+        return fault_set(why, EX_USAGE, "--repeat-window %s: more than a day", text);
+    s->window_s = (int)(ms / 1000);
+    return 0;
+}
+
 static int set_option(struct job *j, const struct option_value *v, struct fault *why)
 {
     struct settings *s = &j->context.settings;
@@ -151,6 +169,11 @@ static int set_option(struct job *j, const struct option_value *v, struct fault 
             return -1;
         s->max_skew_ms = ms;
         return 0;
+    case OPT_STATE:
+        j->state_path = v->arg;
+        return 0;
+    case OPT_WINDOW:
+        return set_window(s, v->arg, why);
     case OPT_CHANGES:
         changes_free(j->changes);
         j->changes = changes_new();
@@ -319,17 +342,35 @@ static void say_drift(struct job *j, bool end)
     drift_tell(j->context.drift, context_max_skew_ms(&j->context), tell);
 }
 
+/* Who passed last goes to the disk, once a second at most: the wait for input begins with the wait
+   for that.  A signal or input ends it; then it is done the next time. */
+static void sync_state(struct job *j)
+{
+    struct pollfd in = {.fd = j->input, .events = POLLIN};
+    int64_t now_ms = monotonic_ms();
+    int due_ms = state_due_ms(j->state, now_ms);
+
+    if (due_ms < 0 || (due_ms > 0 && stop_wait(&in, 1, due_ms, false) != 0))
+        return;
+    now_ms = monotonic_ms();
+    if (state_due_ms(j->state, now_ms) == 0)
+        state_sync(j->state, now_ms);
+}
+
 /* Before every wait for input: what is done goes out, and a SIGHUP is looked after. */
 static int idle(void *arg, struct fault *why)
 {
     struct job *j = arg;
+    int rc;
 
     if (stop_reload())
         reload(j);
     say_news(j);
     say_drift(j, false);
     j->waited = true;
-    return line_flush(&j->out, why);
+    rc = line_flush(&j->out, why);
+    sync_state(j);
+    return rc;
 }
 
 /* A line that its writer did not finish.  In a file it is damage, to be kept; in a pipe the writer
@@ -377,6 +418,8 @@ static void take_line(struct job *j, struct slice line, const char *bad)
     changes_line(j->changes, line, buf_all(&j->changed), &j->out.buf);
 }
 
+#define STATE_NEW 2 /* people and lanes that one event can bring */
+
 static int read_lines(struct job *j, int fd, struct fault *why)
 {
     struct line_reader *reader = line_reader_new(fd, LINE_MAX_BYTES);
@@ -384,6 +427,7 @@ static int read_lines(struct job *j, int fd, struct fault *why)
     enum line kind;
     int rc = 0;
 
+    j->input = fd;
     line_on_idle(reader, idle, j);
     while (rc == 0 && (kind = line_next(reader, &line, why)) != LINE_END) {
         /* Before the line: whoever sent the signal may have sent the line after it. */
@@ -394,8 +438,11 @@ static int read_lines(struct job *j, int fd, struct fault *why)
         if (kind == LINE_ERROR) {
             rc = -1;
         } else if (!is_fragment(j, fd, kind, line)) {
-            take_line(j, line, kind == LINE_LONG ? "line longer than 1 MiB" : NULL);
-            rc = line_written(&j->out, why);
+            rc = state_room(j->state, STATE_NEW, why);
+            if (rc == 0) {
+                take_line(j, line, kind == LINE_LONG ? "line longer than 1 MiB" : NULL);
+                rc = line_written(&j->out, why);
+            }
         }
     }
     line_reader_free(reader);
@@ -501,6 +548,19 @@ static int take_keys(struct job *j, struct fault *why)
     return 0;
 }
 
+static int open_state(struct job *j, struct fault *why)
+{
+    size_t forgot = 0;
+
+    j->state = j->state_path ? state_open(j->state_path, j->context.settings.hash, &forgot, why)
+                             : state_new();
+    if (forgot > 0)
+        msg_warn("%s: %zu people were half written when the power went: they begin anew",
+            j->state_path, forgot);
+    j->context.state = j->state;
+    return j->state ? 0 : -1;
+}
+
 static int run(struct job *j, char **files)
 {
     struct fault why;
@@ -513,6 +573,8 @@ static int run(struct job *j, char **files)
         return msg_fault(&why);
     context_use(&j->context, j->site, j->roster);
     unchanged(j);
+    if (open_state(j, &why) < 0)
+        return msg_fault(&why);
     line_writer_init(&j->out, STDOUT_FILENO, "standard output");
     if (read_all(j, files, &why) < 0) {
         int status = msg_fault(&why);
@@ -548,6 +610,7 @@ int main(int argc, char **argv)
     site_free(j.site);
     roster_free(j.roster);
     hash_free(j.hash);
+    state_free(j.state);
     changes_free(j.changes);
     buf_free(&j.changed);
     hash_free(j.person_key);

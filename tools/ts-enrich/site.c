@@ -7,52 +7,6 @@
 #include "near.h"
 #include "site_read.h"
 
-/* ---- directions ---- */
-
-enum way read_way(const struct place *at)
-{
-    static const struct config_word words[] = {
-        {"in", WAY_IN}, {"out", WAY_OUT}, {"null", WAY_NONE}, {0}};
-
-    return (enum way)config_word(at, words);
-}
-
-static const struct slice punch_names[PUNCHES] = {
-    [PUNCH_CHECK_IN] = {"check_in", 8},
-    [PUNCH_CHECK_OUT] = {"check_out", 9},
-    [PUNCH_BREAK_OUT] = {"break_out", 9},
-    [PUNCH_BREAK_IN] = {"break_in", 8},
-    [PUNCH_OVERTIME_IN] = {"overtime_in", 11},
-    [PUNCH_OVERTIME_OUT] = {"overtime_out", 12},
-};
-
-enum punch punch_find(struct slice name)
-{
-    for (int i = 0; name.n > 0 && i < PUNCHES; i++)
-        if (slice_eq(name, punch_names[i]))
-            return (enum punch)i;
-    return PUNCHES;
-}
-
-const char *punch_name(enum punch punch)
-{
-    return punch_names[punch].p;
-}
-
-static void read_punch(const struct place *at, void *target)
-{
-    ((enum way *)target)[punch_find(config_name(at))] = read_way(at);
-}
-
-void read_punch_table(const struct place *at, void *target)
-{
-    struct config_key keys[PUNCHES + 1] = {{0}};
-
-    for (int i = 0; i < PUNCHES; i++)
-        keys[i] = (struct config_key){punch_names[i].p, read_punch};
-    config_object(at, keys, target);
-}
-
 /* ---- keys ---- */
 
 static void site_zone(const struct place *at, void *target)
@@ -74,7 +28,9 @@ static void site_max_skew(const struct place *at, void *target)
 
 static void site_punch(const struct place *at, void *target)
 {
-    read_punch_table(at, ((struct site *)target)->punch);
+    struct site *site = target;
+
+    read_punch_table(at, site->punch, &site->codes);
 }
 
 static const struct config_key site_keys[] = {
@@ -84,7 +40,10 @@ static const struct config_key site_keys[] = {
     {"card", read_site_card},
     {"require_employee", site_require},
     {"max_skew_s", site_max_skew},
+    {"direction", site_direction},
     {"punch", site_punch},
+    {"repeat_window_s", site_window},
+    {"day_starts", site_day_starts},
     {"devices", read_devices},
     {0},
 };
@@ -98,6 +57,7 @@ struct site *site_new(void)
     *s = (struct site){
         .max_skew_ms = SITE_MAX_SKEW_S * 1000,
         .roster_least = ROSTER_LEAST,
+        .passage = {.passing_time_s = PASSING_TIME_S},
         .punch = {[PUNCH_CHECK_IN] = WAY_IN,
             [PUNCH_CHECK_OUT] = WAY_OUT,
             [PUNCH_BREAK_OUT] = WAY_OUT,
@@ -117,6 +77,7 @@ void site_free(struct site *s)
     for (size_t i = 0; i < s->device_count; i++)
         device_free(&s->devices[i]);
     free(s->devices);
+    free(s->codes.row);
     free(s->roster);
     table_free(&s->memory->names);
     config_free(&s->memory->file);

@@ -17,6 +17,7 @@ enum way {
     WAY_NONE,   /* null: it says nothing about the direction */
     WAY_IN,
     WAY_OUT,
+    WAY_ALTERNATE, /* of a direction: the other way than the person's last one */
 };
 
 enum punch {
@@ -38,6 +39,34 @@ struct reader_way {
     struct card_rule card; /* how it writes cards; count 0: not said */
 };
 
+/* What keys without a name mean, by the code that the device writes. */
+struct code_way {
+    struct slice code;
+    enum way way;
+};
+
+struct code_table {
+    struct code_way *row; /* owned by the site */
+    size_t rows;
+};
+
+#define WINDOW_MAX_S 86400
+#define PASSING_TIME_S 10
+#define PASSING_MAX_S 240
+
+/* What counts as a passage.  -1: not said. */
+struct passage_rules {
+    int window_s;       /* the same person at the same place within so long is a repeat; 0: never */
+    int day_starts_min; /* after midnight: alternation begins anew */
+    int passing_time_s; /* a device only: how late it says that nobody walked through */
+    bool ghost_hour;    /* a device only: it writes some passages twice, an hour apart */
+};
+
+#define PASSAGE_RULES_UNSAID                                                                       \
+    {                                                                                              \
+        -1, -1, -1, false                                                                          \
+    }
+
 struct device {
     struct slice name;
     struct clockwork clock;
@@ -45,7 +74,9 @@ struct device {
     enum way punch[PUNCHES];    /* as this device's own table has it */
     struct reader_way *readers; /* owned by the site */
     size_t reader_count;
-    struct card_rule card; /* for readers without a rule of their own */
+    struct card_rule card;   /* for readers without a rule of their own */
+    struct code_table codes; /* beside punch */
+    struct passage_rules passage;
 };
 
 /* What a column of the roster is. */
@@ -76,6 +107,10 @@ struct site {
     bool require_employee;
     int64_t max_skew_ms;
     enum way punch[PUNCHES]; /* for devices without a word of their own; never WAY_UNSAID */
+    struct code_table codes;
+    enum way direction; /* WAY_ALTERNATE, for devices that do not say otherwise */
+    struct passage_rules passage;
+    bool counts_passages; /* somewhere in it passages alternate, repeat or appear twice */
     struct device *devices;
     size_t device_count;
     struct site_memory *memory; /* what the slices above point into */

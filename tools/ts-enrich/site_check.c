@@ -20,9 +20,11 @@ static void look_at_reader(const struct place *at, void *target)
     const struct looking *l = target;
     const struct device *d = l->device;
     struct slice name = config_name(at);
+    /* null silences what is said of the whole device. */
+    bool idle = d->direction == WAY_UNSAID && l->site->direction != WAY_ALTERNATE;
 
     for (size_t i = 0; i < d->reader_count; i++)
-        if (slice_eq(d->readers[i].reader, name) && d->readers[i].way == WAY_NONE &&
+        if (idle && slice_eq(d->readers[i].reader, name) && d->readers[i].way == WAY_NONE &&
             d->readers[i].card.count == 0)
             config_remark(at, "says nothing about this reader; take it away, or say in or out");
     if (slice_trim(name).n < name.n)
@@ -69,8 +71,11 @@ void check_remarks(const struct check *c, const struct site *site)
 
 /* ---- what the file says, in short ---- */
 
-static const char *const way_text[] = {
-    [WAY_UNSAID] = "-", [WAY_NONE] = "nothing", [WAY_IN] = "in", [WAY_OUT] = "out"};
+static const char *const way_text[] = {[WAY_UNSAID] = "-",
+    [WAY_NONE] = "nothing",
+    [WAY_IN] = "in",
+    [WAY_OUT] = "out",
+    [WAY_ALTERNATE] = "by turns"};
 
 /* The n-th of several, counted from 0. */
 static void print_item(struct buf *out, size_t n, const char *title)
@@ -104,8 +109,9 @@ static void print_zone(
             out, "; clock corrected %zu time%s", clock->fix_count, clock->fix_count > 1 ? "s" : "");
 }
 
-static void print_ways(struct buf *out, const struct device *d)
+static void print_ways(struct buf *out, const struct site *site, const struct device *d)
 {
+    enum way way = d->direction != WAY_UNSAID ? d->direction : site->direction;
     size_t keys = 0;
 
     for (size_t i = 0; i < d->reader_count; i++) {
@@ -113,15 +119,34 @@ static void print_ways(struct buf *out, const struct device *d)
         msg_escape(out, d->readers[i].reader);
         buf_printf(out, " %s", way_text[d->readers[i].way]);
     }
-    if (d->direction != WAY_UNSAID)
-        buf_printf(out, "; direction %s", way_text[d->direction]);
+    if (way != WAY_UNSAID)
+        buf_printf(out, "; direction %s", way_text[way]);
     for (int i = 0; i < PUNCHES; i++)
         if (d->punch[i] != WAY_UNSAID) {
             print_item(out, keys++, "; keys ");
             buf_printf(out, "%s %s", punch_name((enum punch)i), way_text[d->punch[i]]);
         }
+    for (size_t i = 0; i < d->codes.rows; i++) {
+        print_item(out, keys++, "; keys ");
+        print_name(out, d->codes.row[i].code);
+        buf_printf(out, " %s", way_text[d->codes.row[i].way]);
+    }
     if (d->card.count > 0)
         buf_lit(out, "; a rule for cards");
+}
+
+static void print_passages(struct buf *out, const struct site *site, const struct device *d)
+{
+    const struct passage_rules *own = &d->passage, *rest = &site->passage;
+    int window_s = own->window_s >= 0 ? own->window_s : rest->window_s;
+    int starts = own->day_starts_min >= 0 ? own->day_starts_min : rest->day_starts_min;
+
+    if (starts > 0)
+        buf_printf(out, "; a day from %02d:%02d", starts / 60, starts % 60);
+    if (window_s > 0)
+        buf_printf(out, "; repeats within %d s", window_s);
+    if (own->ghost_hour)
+        buf_lit(out, "; ghosts of an hour");
 }
 
 static void print_alias(const struct place *at, void *target)
@@ -148,7 +173,8 @@ static void print_device(const struct place *at, void *target)
     msg_escape(p->out, d->name);
     buf_char(p->out, ':');
     print_zone(p->out, p->check, p->site, &d->clock);
-    print_ways(p->out, d);
+    print_ways(p->out, p->site, d);
+    print_passages(p->out, p->site, d);
     if (config_member(at, "aliases", &aliases))
         config_list(&aliases, print_alias, p->out);
     buf_char(p->out, '\n');

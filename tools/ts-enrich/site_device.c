@@ -51,12 +51,14 @@ static void device_clock(const struct place *at, void *target)
 
 static void device_direction(const struct place *at, void *target)
 {
-    ((struct device *)target)->direction = read_way(at);
+    ((struct device *)target)->direction = read_direction(at);
 }
 
 static void device_punch(const struct place *at, void *target)
 {
-    read_punch_table(at, ((struct device *)target)->punch);
+    struct device *device = target;
+
+    read_punch_table(at, device->punch, &device->codes);
 }
 
 static void device_card(const struct place *at, void *target)
@@ -66,7 +68,7 @@ static void device_card(const struct place *at, void *target)
 
 static void reader_direction(const struct place *at, void *target)
 {
-    ((struct reader_way *)target)->way = read_way(at);
+    ((struct reader_way *)target)->way = read_direction(at);
 }
 
 static void reader_card(const struct place *at, void *target)
@@ -109,6 +111,10 @@ static const struct config_key device_keys[] = {
     {"punch", device_punch},
     {"card", device_card},
     {"readers", device_readers},
+    {"repeat_window_s", device_window},
+    {"day_starts", device_day_starts},
+    {"ghost_hour", device_ghost_hour},
+    {"passing_time_s", device_passing_time},
     {0},
 };
 
@@ -120,7 +126,7 @@ static void read_device(const struct place *at, void *target)
     struct device *device = &site->devices[site->device_count++];
     struct place name = {.file = at->file, .up = at->up, .key = at->key, .value = at->key};
 
-    *device = (struct device){.name = config_name(at)};
+    *device = (struct device){.name = config_name(at), .passage = PASSAGE_RULES_UNSAID};
     if (config_text(&name))
         add_name(at, device->name, device);
     config_object(at, device_keys, device);
@@ -138,5 +144,6 @@ void read_devices(const struct place *at, void *target)
 void device_free(struct device *device)
 {
     clockwork_free(&device->clock);
+    free(device->codes.row);
     free(device->readers);
 }

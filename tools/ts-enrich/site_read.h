@@ -19,11 +19,16 @@ static inline struct site *site_of(const struct place *at)
     return at->file->target;
 }
 
-/* "in", "out" or null. */
+/* "in", "out" or null; and with "alternate" of a device or a reader. */
 enum way read_way(const struct place *at);
+enum way read_direction(const struct place *at);
 
-/* An object of keys such as "check_in"; target is enum way[PUNCHES]. */
-void read_punch_table(const struct place *at, void *target);
+/* An object of keys such as "check_in" or "255". */
+void read_punch_table(const struct place *at, enum way way[PUNCHES], struct code_table *codes);
+
+/* Passages: of the site, and of a device. */
+config_reader site_direction, site_window, site_day_starts;
+config_reader device_window, device_day_starts, device_ghost_hour, device_passing_time;
 
 /* The keys of a device's clock; target is its struct clockwork. */
 config_reader read_clock_zone, read_clock_offset, read_clock_fixes;

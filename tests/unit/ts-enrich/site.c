@@ -88,9 +88,17 @@ static const struct {
 } bad[] = {
     {"{\n  \"devices\": {\n    \"A\": {\n      \"reader\": {}}}}",
         "4:7: devices.A.reader: unknown key; did you mean \"readers\"?\n"},
-    {"{\"devices\":{\"A\":{\"qqqqqqqqq\":1}}}",
-        "1:18: devices.A.qqqqqqqqq: unknown key; known here are aliases, zone, utc_offset, clock, "
-        "direction, punch, card, readers\n"},
+    {"{\"punch\":{\"qqqqqqqqq\":\"in\"}}", "1:11: punch.qqqqqqqqq: unknown key; known here are "
+                                           "check_in, check_out, break_out, break_in, "
+                                           "overtime_in, overtime_out\n"},
+    {"{\"direction\":\"in\"}", "1:2: direction: must be \"alternate\" or null\n"},
+    {"{\"day_starts\":\"4\"}", "1:2: day_starts: must be a time of day such as \"04:00\"\n"},
+    {"{\"devices\":{\"A\":{\"passing_time_s\":1e9,\"ghost_hour\":1}}}",
+        "1:18: devices.A.passing_time_s: must be a number of seconds from 0 to 240\n"
+        "1:39: devices.A.ghost_hour: must be true or false\n"},
+    {"{\"repeat_window_s\":-1}",
+        "1:2: repeat_window_s: must be a number of seconds from 0 to 86400\n"},
+    {"{\"punch\":{\"255\":\"alternate\"}}", "1:11: punch.255: must be \"in\", \"out\" or null\n"},
     {"{\"Zone\":\"UTC\"}", "1:2: Zone: unknown key; did you mean \"zone\"?\n"},
     {"{\"rsoter\":\"x\"}", "1:2: rsoter: unknown key; did you mean \"roster\"?\n"},
     {"{\"devices\":[]}", "1:2: devices: must be an object {…}, not array\n"},

@@ -134,9 +134,7 @@ static const struct {
         "\"punch\":\"break_out\"}",
         {.device = "B"}},
     {step_direction, "{\"reader\":\"2\",\"punch\":\"check_in\"}",
-        "{\"reader\":\"2\",\"direction\":\"out\",\"direction_from\":\"device\","
-        "\"punch\":\"check_in\"}",
-        {.device = "B"}},
+        "{\"reader\":\"2\",\"punch\":\"check_in\"}", {.device = "B"}},
     {step_direction, "{\"direction\":\"in\",\"punch\":\"check_out\"}",
         "{\"direction\":\"in\",\"punch\":\"check_out\"}", {0}},
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* From the paper: four words of state, two rounds a word of the text, four at the end. */
+#include "siphash.h"
+
+#include <endian.h>
+
+static inline uint64_t turn(uint64_t x, int bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+static inline void rounds(uint64_t v[4], int n)
+{
+    for (; n > 0; n--) {
+        v[0] += v[1];
+        v[2] += v[3];
+        v[1] = turn(v[1], 13) ^ v[0];
+        v[3] = turn(v[3], 16) ^ v[2];
+        v[0] = turn(v[0], 32) + v[3];
+        v[2] += v[1];
+        v[3] = turn(v[3], 21) ^ v[0];
+        v[1] = turn(v[1], 17) ^ v[2];
+        v[2] = turn(v[2], 32);
+    }
+}
+
+static inline void take(uint64_t v[4], uint64_t word)
+{
+    v[3] ^= word;
+    rounds(v, 2);
+    v[0] ^= word;
+}
+
+uint64_t siphash(const uint64_t key[2], struct slice text)
+{
+    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
+        key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
+    uint64_t word;
+    size_t i = 0;
+
+    for (; i + sizeof word <= text.n; i += sizeof word) {
+        memcpy(&word, text.p + i, sizeof word);
+        take(v, le64toh(word));
+    }
+    word = (uint64_t)text.n << 56;
+    for (int bits = 0; i < text.n; i++, bits += 8)
+        word |= (uint64_t)(unsigned char)text.p[i] << bits;
+    take(v, word);
+    v[2] ^= 0xff;
+    rounds(v, 4);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
