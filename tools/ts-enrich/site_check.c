@@ -128,7 +128,7 @@ static void print_ways(struct buf *out, const struct site *site, const struct de
         }
     for (size_t i = 0; i < d->codes.rows; i++) {
         print_item(out, keys++, "; keys ");
-        print_name(out, d->codes.row[i].code);
+        msg_escape(out, d->codes.row[i].code);
         buf_printf(out, " %s", way_text[d->codes.row[i].way]);
     }
     if (d->card.count > 0)
