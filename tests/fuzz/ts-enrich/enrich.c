@@ -20,7 +20,11 @@ static const char site_text[] =
     "\"punch\":{\"break_out\":null},\"devices\":{\"G\":{\"aliases\":[\"a\",\"1\"],"
     "\"zone\":\"Europe/Berlin\",\"punch\":{\"check_in\":\"out\"},\"readers\":{\"1\":\"in\","
     "\"2\":{\"card\":\"hex reverse 32\"}},\"card\":\"hex h10301\"},"
-    "\"H\":{\"direction\":\"out\"}}}";
+    "\"H\":{\"direction\":\"out\",\"utc_offset\":\"ignore\",\"zone\":[{\"zone\":\"UTC\"},"
+    "{\"from\":\"2026-10-25T02:30\",\"zone\":\"Europe/"
+    "Berlin\"}],\"clock\":[{\"until\":\"1980-01-01\","
+    "\"add_s\":1704103200},{\"from\":\"2026-01-07\",\"until\":\"2026-05-01\",\"add_s\":-3600},"
+    "{\"from\":\"2040-01-01\",\"add_s\":-9000000000}]}}}";
 static const char roster_text[] =
     "person_id,card_no,employee_id,name,person_id@H,valid_from,valid_until\n"
     "1,\"100;0,7\",E1,\"A "
