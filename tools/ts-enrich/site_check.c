@@ -229,8 +229,9 @@ int check_config(const struct check *c)
         check_remarks(c, site);
         check_print(c, site, &site_says);
     }
-    fwrite(site_says.data, 1, site_says.len, stdout);
-    fwrite(roster_says.data, 1, roster_says.len, stdout);
+    buf_slice(&site_says, buf_all(&roster_says));
+    if (site_says.len > 0)
+        fwrite(site_says.data, 1, site_says.len, stdout);
     buf_free(&site_says);
     buf_free(&roster_says);
     site_free(site);
