@@ -129,7 +129,7 @@ for line in sys.stdin:
     if "error" in e:
         print(record_id(e["raw"]))
         continue
-    who = e.get("person_id", e.get("card_no", "")).strip(" ")
+    who = e.get("person_id", e.get("card_read", e.get("card_no", ""))).strip(" ")
     if not who:
         who = "\x1f".join(str(e.get(k, "")) for k in ("reader", "code", "serial_no"))
     clock = (e.get("local_time") or e["time"])[:19].replace(" ", "T")

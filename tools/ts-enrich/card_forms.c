@@ -87,7 +87,7 @@ void card_forms_print(
         if (card_rule_parse(&rule, slice_of(card_form(i)), &why) < 0)
             continue;
         n = card_apply(&rule, number, made[count]);
-        if (n == 0 || is_repeat((const char(*)[CARD_TEXT])made, count))
+        if (n == 0)
             continue;
         if (roster)
             roster_find(roster, ROSTER_CARD, (struct slice){made[count], n},

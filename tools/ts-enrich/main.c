@@ -49,8 +49,7 @@ static const struct option_spec options[] = {
     {OPT_KEEP, "keep", "NAMES", "fields that --pseudonymize leaves all the same"},
     {OPT_DROP, "drop", "NAMES", "take just these fields of the event away: raw"},
     {OPT_CHANGES, "changes", NULL, "print what this run changes, in place of events"},
-    {OPT_CARD_FORMS, "card-forms", NULL,
-        "read card numbers, print what each card rule makes of them"},
+    {OPT_CARD_FORMS, "card-forms", NULL, "try the card rules on card numbers, a line each"},
     {OPT_CHECK, "check-config", NULL, "read site file and roster, and stop"},
     OPTION_HELP,
     {0},
@@ -198,15 +197,27 @@ static int set_option(struct job *j, const struct option_value *v, struct fault 
 
 /* ---- site and roster ---- */
 
+static struct stamp stamp_of(const char *path)
+{
+    struct stat st;
+
+    if (!path || stat(path, &st) < 0)
+        return (struct stamp){.bytes = -1};
+    return (struct stamp){st.st_mtim, st.st_ino, st.st_size};
+}
+
 static int load(struct job *j, struct site **site, struct roster **roster, struct fault *why)
 {
     const char *path;
 
+    /* Before they are read: what changes meanwhile is seen at the next look. */
+    j->site_stamp = stamp_of(j->config);
     *roster = NULL;
     *site = j->config ? site_load(j->config, tell, why) : site_new();
     if (!*site)
         return -1;
     path = j->roster_path ? j->roster_path : (*site)->roster;
+    j->roster_stamp = stamp_of(path);
     if (path)
         *roster = roster_load(path, *site, &j->context.settings.redact, tell_people, why);
     if (!path || *roster)
@@ -245,15 +256,6 @@ static void use(struct job *j, struct site *site, struct roster *roster)
 }
 
 #define LOOK_MS 1000
-
-static struct stamp stamp_of(const char *path)
-{
-    struct stat st;
-
-    if (!path || stat(path, &st) < 0)
-        return (struct stamp){.bytes = -1};
-    return (struct stamp){st.st_mtim, st.st_ino, st.st_size};
-}
 
 static bool same_stamp(const struct stamp *a, const struct stamp *b)
 {
@@ -572,7 +574,6 @@ static int run(struct job *j, char **files)
     if (load(j, &j->site, &j->roster, &why) < 0)
         return msg_fault(&why);
     context_use(&j->context, j->site, j->roster);
-    unchanged(j);
     if (open_state(j, &why) < 0)
         return msg_fault(&why);
     line_writer_init(&j->out, STDOUT_FILENO, "standard output");

@@ -12,7 +12,7 @@
 
 #include "../../support/unit.h"
 
-/* Of events, as a line of JSON; the first six stand in ts-event(5). */
+/* Of events, as a line of JSON; the first seven stand in ts-event(5). */
 static const struct {
     const char *line, *id;
 } events[] = {
@@ -21,6 +21,9 @@ static const struct {
     {"{\"device_id\":\"GATE-2\",\"local_time\":\"2026-01-07T10:34:08.25\",\"card_no\":"
      "\"0001234567\"}",
         "019b9805-6100-8da5-a692-8830128dc4f2"},
+    {"{\"device_id\":\"GATE-2\",\"local_time\":\"2026-01-07T10:34:08\",\"card_no\":\"5076483\","
+     "\"card_read\":\"0005076483\"}",
+        "019b9805-6100-8a2b-b188-9be0e68c83a4"},
     {"{\"device_id\":\"GATE-2\",\"local_time\":\"2026-01-07T10:34:08\",\"reader\":\"1\",\"code\":"
      "\"5\",\"serial_no\":4711}",
         "019b9805-6100-853d-b992-d206264daebf"},
@@ -84,6 +87,10 @@ START_TEST(of_passages)
         "\"time\":\"2026-01-07T12:00:00+01:00\",\"device_id\":\"GATE-2\",\"raw\":\"x\"}",
         "{\"time\":\"2026-01-07T10:34:08Z\",\"person_id\":\"126\",\"device_id\":\"GATE-2\"}",
         "{\"local_time\":\"2026-01-07T10:34:08\",\"person_id\":\"\",\"card_no\":\"126\","
+        "\"device_id\":\"GATE-2\"}",
+        "{\"local_time\":\"2026-01-07T10:34:08\",\"card_read\":\"126\",\"card_no\":\"78\","
+        "\"device_id\":\"GATE-2\"}",
+        "{\"local_time\":\"2026-01-07T10:34:08\",\"card_read\":\"9\",\"person_id\":\"126\","
         "\"device_id\":\"GATE-2\"}",
     };
 
