@@ -147,21 +147,28 @@ def listen():
 listener = threading.Thread(target=listen)
 listener.start()
 n, said, end = 0, 0, time.monotonic() + 30
+
+def send():
+    global n
+    n += 1
+    sent[n] = time.monotonic()
+    p.stdin.write(b'{"n":%d,"device_id":"G","local_time":"2026-01-07T10:34:08","person_id":"%d"}\n'
+                  % (n, n % count))
+    p.stdin.flush()
+    time.sleep(0.002)
+
+send()
+while not seen:  # it has read the first one
+    time.sleep(0.01)
+worst[0] = 0
 for step, content in enumerate(versions[1:] + [few], 1):
     put(content)
     while said < step and time.monotonic() < end:
-        n += 1
-        sent[n] = time.monotonic()
-        p.stdin.write(b'{"n":%d,"device_id":"G","local_time":"2026-01-07T10:34:08","person_id":"%d"}\n'
-                      % (n, n % count))
-        p.stdin.flush()
-        time.sleep(0.002)
+        send()
         with open("live.err") as err:
             said = sum("read again" in l or "going on" in l for l in err)
-for last in range(20):
-    n += 1
-    sent[n] = time.monotonic()
-    p.stdin.write(b'{"n":%d,"device_id":"G","local_time":"2026-01-07T10:34:08","person_id":"7"}\n' % n)
+for _ in range(20):
+    send()
 p.stdin.close()
 listener.join()
 print(p.wait(), len(seen) == n, "".join(sorted(set(seen), key=seen.index)), seen[-1],
