@@ -9,8 +9,8 @@
 for p in ts-enrich ts-spool ts-send receiver; do
     command -v $p >/dev/null || skip_all "$p is not built"
 done
-# shellcheck disable=SC2154 # url, ledger: receiver_start sets them
 cd "$T" || exit 1
+# shellcheck disable=SC2119 # no options for the receiver
 receiver_start || skip_all "no receiver"
 
 # --- a month: two gates, three people, one of whom HR learns of late -------------------------------
@@ -106,6 +106,37 @@ for person in 1 2; do
         "$(jq -r --arg p $person 'select(.person_id == $p) | .local_time' third.sent | sort)" \
         "person $person: in order"
 done
+
+# --- whatever the site file says ------------------------------------------------------------------
+
+# A device under another name, readers the wrong way round, a key that means something else: put with
+# the old files, drained with the new ones. Each comes out as if they had been there from the start,
+# under the id that it got first.
+cat >first.json <<'END'
+{"zone": "Asia/Manila", "roster": "first.csv", "require_employee": true, "devices": {
+    "GATE-1": {"readers": {"1": "in", "2": "out"}, "punch": {"check_in": "out"}}}}
+END
+cat >today.json <<'END'
+{"zone": "Asia/Tokyo", "roster": "today.csv", "require_employee": true, "devices": {
+    "GATE-1": {"readers": {"1": "out", "2": "in"}, "punch": {"check_in": "in"},
+               "aliases": ["10.0.0.7"]}}}
+END
+printf 'person_id,employee_id,name\n1,E1,A\n2,E2,B\n' >first.csv
+printf 'person_id,employee_id,name\n1,E7,A\n3,E3,C\n2,E2,B\n' >today.csv
+for name in GATE-1 10.0.0.7; do
+    for n in 1 2 3 4; do
+        printf '{"local_time":"2026-05-04T08:00:0%s","device_id":"%s","person_id":"%s","reader":"%s"%s}\n' \
+            $n "$name" $((n % 3 + 1)) $((n % 2 + 1)) "$([ $n = 4 ] && echo ',"punch":"check_in"')"
+    done
+done >passages.ndjson
+ts-enrich -c first.json passages.ndjson | tee put.first | ts-spool put other.db >put.out
+ts-enrich -c today.json passages.ndjson | jq -cS 'del(.event_id)' | sort >wanted
+ts-spool drain other.db --into "ts-enrich -c today.json | tee -a other.sent | ts-send $url" 2>drain.err
+is "$(jq -cS 'del(.event_id, .ack)' other.sent | sort)" "$(<wanted)" \
+    "zone, roster, alias, readers and keys of today, for what was put with those of yesterday"
+is "$(jq -r .event_id other.sent | sort)" "$(jq -r .event_id put.first | sort)" \
+    "under the ids that were given first"
+is "$(jq -cS 'del(.event_id)' put.first | sort | comm -12 - wanted | wc -l)" 0 "all of them changed"
 
 # --- other ways to name them ----------------------------------------------------------------------
 

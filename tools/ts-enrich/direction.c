@@ -70,21 +70,37 @@ static void find_way(const struct event *e, struct context *c)
         is_said(c, key_way(e, punch, c->site->punch, &c->site->codes), SLICE("\"punch\""));
 }
 
-void put_way(struct draft *d, enum way way, struct slice from)
+void put_way(const struct event *e, struct draft *d, enum way way, struct slice from)
 {
-    draft_json(d, EV_DIRECTION, way == WAY_IN ? SLICE("\"in\"") : SLICE("\"out\""));
-    draft_json(d, EV_DIRECTION_FROM, from);
+    put_quoted(e, d, EV_DIRECTION, way == WAY_IN ? SLICE("\"in\"") : SLICE("\"out\""));
+    put_quoted(e, d, EV_DIRECTION_FROM, from);
+}
+
+/* Whether a table gave the direction in an earlier run, for a device of which today's site file
+   speaks: then its tables of today count.  Whose turn it was, and what came with the event, stays.
+ */
+static bool is_from_tables(const struct event *e, const struct context *c)
+{
+    struct slice from = event_str(e, EV_DIRECTION_FROM);
+
+    if (!c->device)
+        return false;
+    if (slice_is(from, "punch"))
+        return event_str(e, EV_PUNCH).n > 0 || event_str(e, EV_CODE).n > 0;
+    return slice_is(from, "device") || (slice_is(from, "reader") && event_str(e, EV_READER).n > 0);
 }
 
 void step_direction(const struct event *e, struct context *c, struct draft *d)
 {
-    struct slice given = event_str(e, EV_DIRECTION);
+    struct slice text = event_str(e, EV_DIRECTION);
+    enum way given = slice_is(text, "in") ? WAY_IN : slice_is(text, "out") ? WAY_OUT : WAY_UNSAID;
 
     c->alternate = false;
-    c->way = slice_is(given, "in") ? WAY_IN : slice_is(given, "out") ? WAY_OUT : WAY_UNSAID;
-    if (given.n > 0)
-        return;
-    find_way(e, c);
+    c->way = WAY_UNSAID;
+    if (text.n == 0 || (given != WAY_UNSAID && is_from_tables(e, c)))
+        find_way(e, c);
     if (c->way != WAY_UNSAID)
-        put_way(d, c->way, c->way_from);
+        put_way(e, d, c->way, c->way_from);
+    else if (!c->alternate)
+        c->way = given;
 }

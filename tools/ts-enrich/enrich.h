@@ -190,7 +190,7 @@ static inline void count_first(struct first *f, struct slice device)
 }
 
 /* direction and direction_from, which is given in its quotes. */
-void put_way(struct draft *d, enum way way, struct slice from);
+void put_way(const struct event *e, struct draft *d, enum way way, struct slice from);
 
 /* Whether the site or the command line asks for what a person's last passages decide. */
 static inline bool counts_passages(const struct context *c)

@@ -158,7 +158,7 @@ static void put_answer(
 {
     /* What a repeat takes over from its first at a place without turns came by the first's key. */
     if (c->way == WAY_UNSAID && (answer->way == WAY_IN || answer->way == WAY_OUT))
-        put_way(d, answer->way, c->alternate ? SLICE("\"alternate\"") : SLICE("\"punch\""));
+        put_way(e, d, answer->way, c->alternate ? SLICE("\"alternate\"") : SLICE("\"punch\""));
     if (!answer->repeat)
         return;
     put_id(e, d, EV_DUPLICATE_OF, answer->first, c->other_id);

@@ -20,11 +20,10 @@ static void look_at_reader(const struct place *at, void *target)
     const struct looking *l = target;
     const struct device *d = l->device;
     struct slice name = config_name(at);
-    /* null silences what is said of the whole device. */
-    bool idle = d->direction == WAY_UNSAID && l->site->direction != WAY_ALTERNATE;
+    bool alone = d->direction == WAY_UNSAID && l->site->direction == WAY_UNSAID;
 
-    for (size_t i = 0; i < d->reader_count; i++)
-        if (idle && slice_eq(d->readers[i].reader, name) && d->readers[i].way == WAY_NONE &&
+    for (size_t i = 0; alone && i < d->reader_count; i++)
+        if (slice_eq(d->readers[i].reader, name) && d->readers[i].way <= WAY_NONE &&
             d->readers[i].card.count == 0)
             config_remark(at, "says nothing about this reader; take it away, or say in or out");
     if (slice_trim(name).n < name.n)

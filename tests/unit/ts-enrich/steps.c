@@ -138,6 +138,24 @@ static const struct {
     {step_direction, "{\"direction\":\"in\",\"punch\":\"check_out\"}",
         "{\"direction\":\"in\",\"punch\":\"check_out\"}", {0}},
 
+    /* Today's tables say it anew; what they did not give stays, and what they do not speak of. */
+    {step_direction, "{\"direction\":\"out\",\"direction_from\":\"reader\",\"reader\":\"1\"}",
+        "{\"direction\":\"in\",\"direction_from\":\"reader\",\"reader\":\"1\"}", {.device = "B"}},
+    {step_direction, "{\"direction\":\"in\",\"direction_from\":\"punch\",\"punch\":\"break_out\"}",
+        "{\"direction\":\"out\",\"direction_from\":\"device\",\"punch\":\"break_out\"}",
+        {.device = "B"}},
+    {step_direction, "{\"direction\":\"in\",\"direction_from\":\"device\"}",
+        "{\"direction\":\"in\",\"direction_from\":\"device\"}", {.device = "G"}},
+    {step_direction, "{\"direction\":\"out\",\"direction_from\":\"reader\",\"reader\":\"1\"}",
+        "{\"direction\":\"out\",\"direction_from\":\"reader\",\"reader\":\"1\"}", {0}},
+    {step_direction, "{\"direction\":\"in\",\"direction_from\":\"punch\"}",
+        "{\"direction\":\"in\",\"direction_from\":\"punch\"}", {.device = "B"}},
+    {step_direction, "{\"direction\":\"in\",\"direction_from\":\"alternate\",\"reader\":\"3\"}",
+        "{\"direction\":\"in\",\"direction_from\":\"alternate\",\"reader\":\"3\"}",
+        {.device = "B"}},
+    {step_direction, "{\"direction\":\"in\",\"reader\":\"3\"}",
+        "{\"direction\":\"in\",\"reader\":\"3\"}", {.device = "B"}},
+
     {step_snapshot, "{}", "{\"snapshot\":null}", {0}},
     {step_snapshot, "{\"snapshot\":{\"url\":\"x\"}}", "{\"snapshot\":{\"url\":\"x\"}}", {0}},
 
