@@ -15,7 +15,7 @@
 /* What is used of it; the macros below have the same names. */
 /* clang-format off */
 #define LIBJQ_FUNCTIONS(X) \
-    X(jq_compile) X(jq_halted) X(jq_init) X(jq_next) X(jq_set_error_cb) X(jq_start) \
+    X(jq_compile) X(jq_init) X(jq_next) X(jq_set_error_cb) X(jq_start) \
     X(jq_teardown) X(jv_array) X(jv_array_append) X(jv_array_get) X(jv_array_length) \
     X(jv_array_sized) X(jv_bool) X(jv_copy) X(jv_dump_string) X(jv_equal) X(jv_free) \
     X(jv_get_kind) X(jv_invalid_get_msg) X(jv_invalid_has_msg) X(jv_null) X(jv_number) \
@@ -47,7 +47,6 @@ static inline const struct libjq *libjq(void)
 #ifndef LIBJQ_LOADS
 #define jv_is_valid(v) (jv_get_kind(v) != JV_KIND_INVALID) /* in jv.h, where it calls by name */
 #define jq_compile libjq()->jq_compile
-#define jq_halted libjq()->jq_halted
 #define jq_init libjq()->jq_init
 #define jq_next libjq()->jq_next
 #define jq_set_error_cb libjq()->jq_set_error_cb

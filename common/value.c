@@ -62,6 +62,11 @@ void value_set_slice(struct value *object, struct slice key, struct value v)
     *object = value_of(jv_object_set(jv_of(*object), jv_string_sized(key.p, (int)key.n), jv_of(v)));
 }
 
+void value_set_value(struct value *object, struct value key, struct value v)
+{
+    *object = value_of(jv_object_set(jv_of(*object), jv_copy(jv_of(key)), jv_of(v)));
+}
+
 static jv made(struct value_key *key)
 {
     if (!key->made) {
@@ -153,21 +158,38 @@ struct value value_at(struct value array, unsigned n)
     return value_of(valid(jv_array_get(jv_copy(jv_of(array)), (int)n)));
 }
 
-bool value_next(struct value object, int *at, struct slice *key, struct value *v)
+bool value_step(struct value object, int *at, struct value *key, struct value *v)
 {
-    jv o = jv_of(object), name;
-    /* libjq's own iterators begin at 0; ours are one ahead, so that 0 is "before the first". */
-    int i = 0;
+    jv o = jv_of(object), name, value;
+    int i;
 
-    if (value_kind(object) == VALUE_OBJECT)
-        i = *at == 0 ? jv_object_iter(o) : jv_object_iter_next(o, *at - 1);
-    if (value_kind(object) != VALUE_OBJECT || !jv_object_iter_valid(o, i))
+    /* libjq's own iterators begin at 0; ours are one ahead, so that 0 is "before the first". */
+    if (*at > 0)
+        i = jv_object_iter_next(o, *at - 1);
+    else if (jv_get_kind(o) == JV_KIND_OBJECT)
+        i = jv_object_iter(o);
+    else
+        return false;
+    if (!jv_object_iter_valid(o, i))
         return false;
     *at = i + 1;
     name = jv_object_iter_key(o, i);
-    *key = text_of(name); /* the object keeps it alive */
-    jv_free(name);
-    *v = value_of(jv_object_iter_value(o, i));
+    value = jv_object_iter_value(o, i);
+    *key = value_of(name);
+    *v = value_of(value);
+    jv_free(name); /* the object keeps them alive */
+    jv_free(value);
+    return true;
+}
+
+bool value_next(struct value object, int *at, struct slice *key, struct value *v)
+{
+    struct value name;
+
+    if (!value_step(object, at, &name, v))
+        return false;
+    *key = text_of(jv_of(name));
+    *v = value_copy(*v);
     return true;
 }
 
@@ -312,9 +334,10 @@ static jv number_of(yyjson_val *json)
     return jv_string(text);
 }
 
-static jv convert(yyjson_val *json, unsigned depth);
+/* most: members of an object. */
+static jv convert(yyjson_val *json, unsigned depth, size_t most);
 
-static jv array_of(yyjson_val *json, unsigned depth)
+static jv array_of(yyjson_val *json, unsigned depth, size_t most)
 {
     jv j = jv_array_sized((int)yyjson_arr_size(json));
     yyjson_val *element;
@@ -322,29 +345,29 @@ static jv array_of(yyjson_val *json, unsigned depth)
 
     yyjson_arr_foreach(json, i, n, element)
     {
-        j = jv_array_append(j, convert(element, depth));
+        j = jv_array_append(j, convert(element, depth, most));
     }
     return j;
 }
 
-static jv object_of(yyjson_val *json, unsigned depth)
+static jv object_of(yyjson_val *json, unsigned depth, size_t most)
 {
     jv j;
     yyjson_val *key, *value;
     size_t i, n;
 
-    if (yyjson_obj_size(json) > VALUE_MEMBERS_MAX)
+    if (yyjson_obj_size(json) > most)
         return jv_null();
     j = jv_object();
     yyjson_obj_foreach(json, i, n, key, value)
     {
         j = jv_object_set(j, key_of((struct slice){yyjson_get_str(key), yyjson_get_len(key)}),
-            convert(value, depth));
+            convert(value, depth, most));
     }
     return j;
 }
 
-static jv convert(yyjson_val *json, unsigned depth)
+static jv convert(yyjson_val *json, unsigned depth, size_t most)
 {
     switch (yyjson_get_type(json)) {
     case YYJSON_TYPE_BOOL:
@@ -356,9 +379,9 @@ static jv convert(yyjson_val *json, unsigned depth)
     case YYJSON_TYPE_STR:
         return jv_string_sized(yyjson_get_str(json), (int)yyjson_get_len(json));
     case YYJSON_TYPE_ARR:
-        return depth < VALUE_DEPTH_MAX ? array_of(json, depth + 1) : jv_null();
+        return depth < VALUE_DEPTH_MAX ? array_of(json, depth + 1, most) : jv_null();
     case YYJSON_TYPE_OBJ:
-        return depth < VALUE_DEPTH_MAX ? object_of(json, depth + 1) : jv_null();
+        return depth < VALUE_DEPTH_MAX ? object_of(json, depth + 1, most) : jv_null();
     default:
         return jv_null();
     }
@@ -366,7 +389,17 @@ static jv convert(yyjson_val *json, unsigned depth)
 
 struct value value_of_json(yyjson_val *json)
 {
-    return value_of(convert(json, 0));
+    return value_of(convert(json, 0, VALUE_MEMBERS_MAX));
+}
+
+struct value value_of_part(yyjson_val *json, unsigned depth)
+{
+    return value_of(convert(json, depth, VALUE_MEMBERS_MAX));
+}
+
+struct value value_of_ours(yyjson_val *json)
+{
+    return value_of(convert(json, 0, SIZE_MAX));
 }
 
 static bool other_wanted(const struct value_filter *filter, struct slice name)
@@ -398,7 +431,7 @@ struct value value_of_event(yyjson_val *object, const struct value_filter *filte
         enum event_field f = event_field_of(name);
 
         if (f == EVENT_FIELDS ? other_wanted(filter, name) : (filter->fields & EVENT_BIT(f)) != 0)
-            j = jv_object_set(j, key_of(name), convert(value, 1));
+            j = jv_object_set(j, key_of(name), convert(value, 1, VALUE_MEMBERS_MAX));
     }
     return value_of(j);
 }

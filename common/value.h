@@ -59,6 +59,9 @@ struct value value_pick(struct value object, struct value_key *key);         /* 
 
 void value_set_slice(struct value *object, struct slice key, struct value v);
 
+/* With a key that is a string; the key stays the caller's. */
+void value_set_value(struct value *object, struct value key, struct value v);
+
 enum value_kind value_kind(struct value v);
 
 /* Elements, members, or 0. */
@@ -76,14 +79,29 @@ struct value value_at(struct value array, unsigned n);
    as long as the object.  False at the end. */
 bool value_next(struct value object, int *at, struct slice *key, struct value *v);
 
+/* The same, but both are the object's own, not the caller's. */
+bool value_step(struct value object, int *at, struct value *key, struct value *v);
+
 /* Whether both are the same; for what is compared once in a while. */
 bool value_same(struct value a, struct value b);
+
+/* Whether they are one and the same in memory: quick, and true only if they are the same. */
+static inline bool value_is(struct value a, struct value b)
+{
+    return a.word[0] == b.word[0] && a.word[1] == b.word[1];
+}
 
 /* JSON, on one line. */
 void value_print(struct buf *out, struct value v);
 
 /* Integers that a double cannot hold become strings of their digits. */
 struct value value_of_json(yyjson_val *json);
+
+/* The same of what stands inside of something: what that, as a whole, had there. */
+struct value value_of_part(yyjson_val *json, unsigned depth);
+
+/* The same of what the user wrote: objects of any size. */
+struct value value_of_ours(yyjson_val *json);
 
 /* Which members of an event are wanted: what is not read need not be made.  NULL: all. */
 struct value_filter {

@@ -142,11 +142,13 @@ SITE = {
     "punch": punches,
     "repeat_window_s": lambda d: d.choice([0, 20, 86400]),
     "day_starts": lambda d: d.choice(["00:00", "08:00"]),
+    "own": lambda d: d.choice([1, {"zoen": [None]}, "x"]),
     "devices": lambda d: {"D%d" % n: device(d, n) for n in (1, 2)},
 }
 DEVICE = {
     "aliases": lambda d, n: ["alias%d" % n, "old%d" % n],
     "zone": lambda d, n: d.choice(ZONES + MOVED),
+    "own": lambda d, n: {"building": "north"},
     "utc_offset": lambda d, n: d.choice(["trust", "ignore"]),
     "clock": lambda d, n: d.sample(FIXES, d.randrange(3)),
     "direction": lambda d, n: way(d),
@@ -189,9 +191,12 @@ OPTIONS = {
     "redact": lambda d: ["--redact", d.choice(["name", "card_no", "person_id,name", "own"])],
     "drop": lambda d: ["--drop", d.choice(["raw", "hr,own", "card_no", "code,snapshot"])],
     "pseudonymize": lambda d: ["--pseudonymize", "key"],
+    "jq": lambda d: ["--jq", d.choice([".", 'if .person_id == "7" then .skip = "seven" else . end',
+                                       '.mine = {site: $site.zone}', 'del(.mine)'])],
     "keep": lambda d: ["--keep", ",".join(OWN[:5]) + ",origin"],
 }
-ELSEWHERE = {"config", "device", "changes", "card-forms", "check-config", "state", "help", "version"}
+ELSEWHERE = {"config", "jq-file", "device", "changes", "card-forms", "check-config", "state",
+             "help", "version"}
 # What hangs on the events before it.
 BY_TURNS = ("direction", "duplicate_of", "cancels", "time_note")
 # Where an id is redacted nobody can look the person up once more: redact behind the queue.

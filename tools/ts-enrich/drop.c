@@ -6,6 +6,8 @@ void step_drop(const struct event *e, struct context *c, struct draft *d)
 {
     const struct names *names = &c->settings.drop;
 
+    if (names->count == 0)
+        return;
     for (unsigned i = 0; i < names->count; i++) {
         enum event_field field = event_field_of(names->name[i]);
 

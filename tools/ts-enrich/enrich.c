@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "json.h"
+
 static const struct {
     step *run;
     bool always; /* for records with `error` too */
@@ -37,6 +39,7 @@ void context_free(struct context *c)
     event_reader_free(c->reader);
     event_reader_free(c->hr_reader);
     buf_free(&c->bad);
+    buf_free(&c->unruled);
     buf_free(&c->hr);
     buf_free(&c->decoded);
 }
@@ -46,6 +49,8 @@ void context_use(struct context *c, const struct site *site, const struct roster
     c->site = site;
     c->roster = roster;
     c->last_known = false;
+    if (c->settings.rules)
+        rules_site(c->settings.rules, site_json(site));
 }
 
 void context_read(struct context *c, const struct event *e)
@@ -63,9 +68,46 @@ void context_read(struct context *c, const struct event *e)
     }
 }
 
+/* Whether it will have one, as far as the steps have come. */
+static bool has_error(const struct event *e, const struct draft *d)
+{
+    return (event_has(e, EV_ERROR) && !(d->gone & EVENT_BIT(EV_ERROR))) ||
+           d->set & EVENT_BIT(EV_ERROR);
+}
+
+/* The event as the rules leave it; or, where they fail, as it was, with `error`.  `again`: they did
+   in an earlier run. */
+static void write_ruled(
+    struct context *c, const struct event *e, const struct draft *d, bool again, struct buf *out)
+{
+    struct slice text;
+    struct event whole;
+    struct fault why;
+    const char *error;
+
+    c->unruled.len = c->decoded.len = 0;
+    event_write(&c->unruled, e, d);
+    if (again)
+        buf_slice(&c->decoded, event_str(e, EV_ERROR));
+    text = buf_all(&c->unruled);
+    /* By the same reader, in the same memory: e is not needed any more. */
+    if (event_read(c->reader, text, &whole, &why) < 0)
+        error = RULES_ERROR "the event has too many values";
+    else
+        error = rules_apply(c->settings.rules, &whole, out);
+    if (!error)
+        return;
+    c->rules_failed += !slice_is(buf_all(&c->decoded), error);
+    buf_add(out, text.p, text.n - 1);
+    buf_lit(out, ",\"error\":");
+    json_str(out, slice_of(error));
+    buf_char(out, '}');
+}
+
 static void enrich_event(struct context *c, const struct event *e, struct buf *out)
 {
     struct draft d;
+    bool again;
 
     draft_reset(&d);
     context_read(c, e);
@@ -74,11 +116,17 @@ static void enrich_event(struct context *c, const struct event *e, struct buf *o
     c->resolved = false;
     c->clock_unset = false;
     c->hold = HOLD_NONE;
+    again = c->settings.rules && rules_error(event_str(e, EV_ERROR));
+    if (again)
+        draft_remove(&d, EV_ERROR);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if (steps[i].always || !(event_has(e, EV_ERROR) || d.set & EVENT_BIT(EV_ERROR)))
+        if (steps[i].always || !has_error(e, &d))
             steps[i].run(e, c, &d);
     c->not_understood += (d.set & EVENT_BIT(EV_ERROR)) != 0;
-    event_write(out, e, &d);
+    if (c->settings.rules && !has_error(e, &d))
+        write_ruled(c, e, &d, again, out);
+    else
+        event_write(out, e, &d);
     buf_char(out, '\n');
 }
 

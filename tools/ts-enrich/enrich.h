@@ -17,6 +17,7 @@
 #include "names.h"
 #include "pseudonym.h"
 #include "roster.h"
+#include "rules.h"
 #include "site.h"
 #include "state.h"
 
@@ -28,6 +29,7 @@ struct settings {
     int64_t max_skew_ms; /* -1: not given */
     int window_s;        /* --repeat-window; -1: not given */
     struct names redact, drop, keep;
+    struct rules *rules;                    /* NULL: none */
     const struct identity_hash *hash;       /* NULL: as common/identity.h has it */
     const struct identity_hash *pseudonyms; /* NULL: ids stay as they are */
 };
@@ -105,9 +107,11 @@ struct context {
 
     struct drift *drift; /* of live events */
     struct event_reader *reader, *hr_reader;
-    struct buf bad; /* the record of a line that is no event */
+    struct buf bad;     /* the record of a line that is no event */
+    struct buf unruled; /* the event before the rules */
 
     uint64_t lines, not_understood;
+    uint64_t rules_failed;                /* events that --jq gave no result for */
     uint64_t nameless;             /* events without device_id */
     uint64_t strangers;            /* events of devices that the site file does not have */
     char stranger[DEVICE_ID_KEPT]; /* the first of them */

@@ -12,6 +12,7 @@
 #include "card_forms.h"
 #include "changes.h"
 #include "enrich.h"
+#include "file.h"
 #include "hash.h"
 #include "line.h"
 #include "msg.h"
@@ -29,6 +30,8 @@ enum {
     OPT_PSEUDONYMIZE,
     OPT_KEEP,
     OPT_DROP,
+    OPT_JQ,
+    OPT_JQ_FILE,
     OPT_CHANGES,
     OPT_CARD_FORMS,
     OPT_CHECK
@@ -48,6 +51,8 @@ static const struct option_spec options[] = {
     {OPT_PSEUDONYMIZE, "pseudonymize", "FILE", "pseudonyms for people, with the key in FILE"},
     {OPT_KEEP, "keep", "NAMES", "fields that --pseudonymize leaves all the same"},
     {OPT_DROP, "drop", "NAMES", "take just these fields of the event away: raw"},
+    {OPT_JQ, "jq", "PROGRAM", "a jq program for each event, last of all"},
+    {OPT_JQ_FILE, "jq-file", "FILE", "the same, from a file"},
     {OPT_CHANGES, "changes", NULL, "print what this run changes, in place of events"},
     {OPT_CARD_FORMS, "card-forms", NULL, "try the card rules on card numbers, a line each"},
     {OPT_CHECK, "check-config", NULL, "read site file and roster, and stop"},
@@ -80,6 +85,7 @@ struct job {
     struct hash *hash, *person_key, *pseudonyms; /* NULL: not needed */
     struct state *state;
     struct context context;
+    unsigned programs;       /* of jq */
     struct changes *changes; /* NULL: events are printed */
     struct buf changed;      /* the event that is compared */
     struct line_writer out;
@@ -139,6 +145,29 @@ static int set_window(struct settings *s, const char *text, struct fault *why)
     return 0;
 }
 
+static int add_rules(struct job *j, const char *name, struct slice text, struct fault *why)
+{
+    struct settings *s = &j->context.settings;
+
+    if (!s->rules)
+        s->rules = rules_new();
+    j->programs++;
+    return rules_add(s->rules, name, text, why);
+}
+
+#define RULES_BYTES_MAX (1u << 20)
+
+static int add_rules_file(struct job *j, const char *path, struct fault *why)
+{
+    struct buf text = {0};
+    int rc = file_read(path, RULES_BYTES_MAX, &text, why);
+
+    if (rc == 0)
+        rc = add_rules(j, path, buf_all(&text), why);
+    buf_free(&text);
+    return rc;
+}
+
 static int set_option(struct job *j, const struct option_value *v, struct fault *why)
 {
     struct settings *s = &j->context.settings;
@@ -186,6 +215,10 @@ static int set_option(struct job *j, const struct option_value *v, struct fault 
         return set_gone(&s->drop, "drop", v->arg, why);
     case OPT_KEEP:
         return names_add(&s->keep, "keep", v->arg, why);
+    case OPT_JQ:
+        return add_rules(j, "--jq", slice_of(v->arg), why);
+    case OPT_JQ_FILE:
+        return add_rules_file(j, v->arg, why);
     case OPT_PSEUDONYMIZE:
         j->person_key_file = v->arg;
         return 0;
@@ -517,6 +550,11 @@ static int sum_up(struct job *j)
         msg_warn("%.*s", (int)text.len, text.data);
         buf_free(&text);
     }
+    if (c->rules_failed > 0) {
+        msg_warn("the jq program failed on %" PRIu64 " of %" PRIu64 " events: their error says how",
+            c->rules_failed, c->lines);
+        j->status = j->status ? j->status : EX_DATAERR;
+    }
     if (c->not_understood == 0)
         return j->status;
     msg_warn("%" PRIu64 " of %" PRIu64 " lines were not understood%s", c->not_understood, c->lines,
@@ -569,6 +607,8 @@ static int run(struct job *j, char **files)
 
     if (take_keys(j, &why) < 0)
         return msg_fault(&why);
+    if (j->check && j->programs > 0)
+        printf("rules: fine, %u jq program%s\n", j->programs, j->programs > 1 ? "s" : "");
     if (j->check)
         return check_config(&(struct check){j->config, j->roster_path, &j->context.settings, tell});
     if (load(j, &j->site, &j->roster, &why) < 0)
@@ -607,6 +647,7 @@ int main(int argc, char **argv)
         }
     status = got < 0 ? msg_fault(&why) : got == 2 ? 0 : run(&j, argv + first);
     line_writer_free(&j.out);
+    rules_free(j.context.settings.rules);
     context_free(&j.context);
     site_free(j.site);
     roster_free(j.roster);

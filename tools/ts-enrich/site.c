@@ -33,6 +33,13 @@ static void site_punch(const struct place *at, void *target)
     read_punch_table(at, site->punch, &site->codes);
 }
 
+/* The user's own, for rules: they find it in $site. */
+void read_own(const struct place *at, void *target)
+{
+    (void)at;
+    (void)target;
+}
+
 static const struct config_key site_keys[] = {
     {"zone", site_zone},
     {"roster", read_roster},
@@ -44,6 +51,7 @@ static const struct config_key site_keys[] = {
     {"punch", site_punch},
     {"repeat_window_s", site_window},
     {"day_starts", site_day_starts},
+    {"own", read_own},
     {"devices", read_devices},
     {0},
 };
@@ -111,6 +119,11 @@ struct site *site_load(const char *path, config_report *report, struct fault *wh
         return s;
     site_free(s);
     return NULL;
+}
+
+yyjson_val *site_json(const struct site *s)
+{
+    return yyjson_doc_get_root(s->memory->file.doc);
 }
 
 const struct device *site_find(const struct site *s, struct slice name)

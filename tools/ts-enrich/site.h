@@ -130,6 +130,9 @@ const struct device *site_near(const struct site *s, const char *name);
 struct site *site_new(void);
 void site_free(struct site *s);
 
+/* The whole file; NULL where there is none. */
+yyjson_val *site_json(const struct site *s);
+
 /* The device of that name or alias; NULL when the file has none. */
 const struct device *site_find(const struct site *s, struct slice name);
 

@@ -115,6 +115,7 @@ static const struct config_key device_keys[] = {
     {"day_starts", device_day_starts},
     {"ghost_hour", device_ghost_hour},
     {"passing_time_s", device_passing_time},
+    {"own", read_own},
     {0},
 };
 

@@ -19,6 +19,9 @@ static inline struct site *site_of(const struct place *at)
     return at->file->target;
 }
 
+/* Anything at all. */
+config_reader read_own;
+
 /* "in", "out" or null; and with "alternate" of a device or a reader. */
 enum way read_way(const struct place *at);
 enum way read_direction(const struct place *at);

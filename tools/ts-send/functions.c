@@ -75,8 +75,6 @@ int functions_call(struct functions *s, enum script_function f, struct value inp
     value_push(&both, input);
     script_start(s->script, both);
     got = script_next(s->script, out);
-    if (got == SCRIPT_HALT)
-        rc = fault_set(why, EX_CONFIG, "%s: %s: halt", s->name, script_names[f]);
     if (got == SCRIPT_ERROR) {
         rc = fault_set(
             why, EX_CONFIG, "%s: %s: %.200s", s->name, script_names[f], value_text(*out).p);
