@@ -4,6 +4,8 @@
 # may not be meant, and what a good file says.
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
+# shellcheck source=tests/support/examples.sh
+. "$(dirname "$0")/../support/examples.sh"
 command -v ts-enrich >/dev/null || skip_all "ts-enrich is not built"
 cd "$T" || exit 1
 
@@ -130,4 +132,51 @@ check
 is "$status $out" "0 " "nothing to check"
 ts-enrich -c good.json --check-config >/dev/full 2>err
 is "$?" 74 "a summary that cannot be written: 74"
+
+# --- the manual -----------------------------------------------------------------------------------
+
+# known FILE: the keys that the program names where it meets one that it does not know.
+known() {
+    printf '%s' "$1" >keys.json
+    ts-enrich -c keys.json --check-config 2>&1 | sed -n 's/.*known here are //p' | sed 's/, /\n/g'
+}
+# page HEADING: the keys that ts-site(5) lists there; those of lists inside are not meant.
+page() {
+    awk -v h=".Ss $1" '/^\.S[sh] / { on = $0 == h } /^\.Bl/ { depth++ } /^\.El/ { depth-- }
+        on && depth == 1 && /^\.It Va / {
+            for (i = 3; i <= NF; i++) if ($i != "," && $i != "Va") print $i
+        }' "$ROOT/man/ts-site.5"
+}
+known '{"qqqqqqqqqqqqqqqq":0}' >site.keys
+known '{"devices":{"D":{"qqqqqqqqqqqqqqqq":0}}}' >device.keys
+[ "$(wc -l <site.keys)" -ge 6 ] && [ "$(wc -l <device.keys)" -ge 5 ]
+ok $? "the program names its keys"
+is "$(page 'The site')" "$(<site.keys)" "ts-site(5) has the keys of the site in their order, and no others"
+is "$(page 'A device')" "$(<device.keys)" "… and those of a device"
+
+# The example that has them all, run as it stands.
+man_examples "$ROOT/man/ts-site.5" .
+whole=$(grep -l 'cat > whole.json' [0-9][0-9])
+said=$(bash -e "$whole" 2>&1)
+is "$(tr -s ' \n' ' ' <<<"$said")" \
+    "$(sed -n '/^whole.json: fine/,/^\.Ed/p' "$ROOT/man/ts-site.5" | grep -v '^\.Ed' | tr -s ' \n' ' ')" \
+    "its example of all keys is fine, and --check-config says what the page says"
+missing=
+while read -r key; do
+    grep -q "\"$key\":" whole.json || missing+=" $key"
+done < <(cat site.keys device.keys)
+is "$missing" "" "every key is in it"
+
+missing=
+for probe in '{"roster":{"qqqqqqqqqqqqqqqq":0}}' '{"roster":{"columns":{"qqqqqqqqqqqqqqqq":0}}}' \
+    '{"punch":{"qqqqqqqqqqqqqqqq":0}}' '{"devices":{"D":{"readers":{"1":{"qqqqqqqqqqqqqqqq":0}}}}}' \
+    '{"devices":{"D":{"clock":[{"qqqqqqqqqqqqqqqq":0}]}}}' \
+    '{"devices":{"D":{"zone":[{"qqqqqqqqqqqqqqqq":0}]}}}'; do
+    known "$probe" >inner.keys
+    [ -s inner.keys ] || missing+=" $probe"
+    while read -r key; do
+        grep -qE "^\.(It )?(Va|Cm) (.*[ ,])?$key( |$)" "$ROOT/man/ts-site.5" || missing+=" $key"
+    done <inner.keys
+done
+is "$missing" "" "… and ts-site(5) has the keys of what stands inside"
 done_testing
