@@ -69,6 +69,51 @@ kill -TERM "$slow"
 wait "$slow"
 is $? 0 "and that drain ends in order"
 
+# The same for cards that wait for the rule of their reader, and for PINs that wait for the day from
+# which their new owner has them: what was made before that day stays the old owner's, or nobody's.
+printf '{"zone":"Asia/Manila","require_employee":true,"roster":"dated.csv","roster_card":"pair"}' \
+    >dated.json
+cat >dated.csv <<'END'
+person_id,card_no,employee_id,valid_from,valid_until
+3;6,,E3,,2026-04-30
+,"077,30211",E4,,
+END
+printf '{"local_time":"%s","device_id":"G",%s}\n' \
+    2026-04-30T23:59:59 '"person_id":"3"' 2026-05-01T00:00:00 '"person_id":"6"' \
+    2026-05-02T06:00:00 '"person_id":"3"' 2026-05-02T06:35:04 '"card_no":"0A004D7603"' |
+    ts-enrich -c dated.json | ts-spool put dated.db >/dev/null
+ts-spool drain -F dated.db --into \
+    "ts-enrich -c dated.json | tee -a dated | ts-send http://127.0.0.1:$port/" 2>dated.err &
+dated=$!
+tap_pids+=("$dated")
+dated_count() {
+    [ "$(ts-spool list "--$1" dated.db | wc -l)" = "$2" ]
+}
+wait_for 20 dated_count delivered 1
+is "$(ts-spool list --held dated.db | jq -r '.card_no // .local_time' | tr '\n' ' ')" \
+    "2026-05-01T00:00:00 2026-05-02T06:00:00 0A004D7603 " "the last day of an owner is theirs"
+ids=$(ts-spool list --held dated.db | jq -r .event_id | sort)
+sed -i 's/^{/{"card":"hex last 24",/' dated.json
+kill -HUP "$dated"
+wait_for 20 dated_count delivered 2
+ok $? "a rule for the reader wakes the card"
+echo '3;6,,E5,2026-05-02,' >>dated.csv
+kill -HUP "$dated"
+wait_for 20 dated_count delivered 3
+ok $? "a new owner wakes what was made since"
+is "$(ts-spool list --held dated.db | jq -r .local_time)" 2026-05-01T00:00:00 \
+    "the day between is nobody's"
+row='[.employee_id, .card_no, .card_read, .local_time] | join(" ")'
+is "$(jq -r "select(.employee_id) | $row" dated | sort -u)" \
+    "E3   2026-04-30T23:59:59
+E4 5076483 0A004D7603 2026-05-02T06:35:04
+E5   2026-05-02T06:00:00" "each to the owner of that day"
+is "$(jq -r 'select(.local_time > "2026-05") | .event_id' dated | sort -u)" "$ids" \
+    "under their old ids"
+kill -TERM "$dated"
+wait "$dated"
+is $? 0 "and that drain ends in order"
+
 # The command of a drain without anything to reload sleeps on.
 mkfifo silence
 exec 9<>silence

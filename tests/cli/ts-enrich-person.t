@@ -11,10 +11,11 @@ cd "$T" || exit 70
 
 while IFS=$'\t' read -r written rule wanted; do
     printf '{"zone":"UTC","card":"%s"}' "$rule" >card.json
-    got=$(ts-enrich -c card.json <<<"{\"device_id\":\"G\",\"local_time\":\"2026-01-07T10:34:08\",\"card_no\":\"$written\"}" |
+    got=$(ts-enrich -c card.json <<<"{\"device_id\":\"G\",\"card_no\":\"$written\"}" 2>/dev/null |
         jq -r '[.card_no, .card_read // .card_no] | join(" ")')
     is "$got" "$wanted $written" "ts-site(5): $written by \"$rule\""
-done < <(sed -nE 's/^\.It Li ([^ ]+) Ta Li (.*) Ta Li ([0-9]+) Ta .*/\1\t\2\t\3/p' "$ROOT/man/ts-site.5")
+done < <(sed -nE 's/^\.It Li ([^ ]+) Ta Li (.*) Ta Li ([0-9]+) Ta .*/\1\t\2\t\3/p' \
+    "$ROOT/man/ts-site.5")
 [ "$tap_n" -ge 24 ]
 ok $? "ts-site(5) has a table of readers"
 
@@ -83,14 +84,15 @@ done
 is "$(head -n 1 out.array.json | jq -c .hr)" '{"dept":"a, \"b\""}' "other columns go to hr"
 
 # One device under all its names, also in the roster.
-printf '{"zone":"UTC","roster":"names.csv","devices":{"SN1":{"aliases":["192.0.2.5","1_attlog"]}}}' >names.json
+cat >names.json <<'END'
+{"zone":"UTC","roster":"names.csv","devices":{"SN1":{"aliases":["192.0.2.5","1_attlog"]}}}
+END
 printf 'person_id,employee_id,device_id\n5,E5,1_attlog\n' >names.csv
 line='{"local_time":"2026-01-07T10:34:08","person_id":"5"}'
 for device in SN1 192.0.2.5 1_attlog; do
-    ts-enrich -c names.json -d "$device" <<<"$line" 2>err | jq -r '[.device_id, .employee_id, .event_id] | join(" ")'
-    ts-enrich -c names.json <<<"${line/\{/\{\"device_id\":\"$device\",}" 2>err |
-        jq -r '[.device_id, .employee_id, .event_id] | join(" ")'
-done | sort | uniq -c >got
+    ts-enrich -c names.json -d "$device" <<<"$line" 2>err
+    ts-enrich -c names.json <<<"${line/\{/\{\"device_id\":\"$device\",}" 2>err
+done | jq -r '[.device_id, .employee_id, .event_id] | join(" ")' | sort | uniq -c >got
 like "$(<got)" '^ *6 SN1 E5 [0-9a-f-]+$' "by name, address and file, as field and as -d: one device"
 
 # --- trying out rules ----------------------------------------------------------------------------
@@ -100,11 +102,11 @@ echo '{"roster":"forms.csv","roster_card":"pair"}' >forms.json
 printf '4DE2D147\n00004D76' | ts-enrich -c forms.json --card-forms >forms 2>err
 is "$?" 0 "--card-forms: status"
 is "$(jq -r 'select(.line) | [.card, .rule, .card_no, .line] | join(" ")' forms)" \
-    "4DE2D147 hex reverse 32 last 24 13754957 3" "--card-forms finds the rule that leads to the roster"
+    "4DE2D147 hex reverse 32 last 24 13754957 3" "--card-forms finds the rule"
 is "$(jq -c 'select(.card == "4DE2D147") | [.rule, .card_no]' forms | head -n 2)" \
     '["hex","1306710343"]
 ["hex last 24","14864711"]' "and says what others make of the number"
-is "$(jq -r 'select(.card == "4DE2D147").card_no' forms | sort | uniq -d | wc -l)" 0 "each number once"
+is "$(jq -r 'select(.card == "4DE2D147").card_no' forms | sort | uniq -d)" "" "each number once"
 echo '{"card_no":"5","card_read":"0A004D7603"}' | ts-enrich -c forms.json --card-forms |
     jq -r 'select(.line).rule' >rules
 is "$(tr '\n' ' ' <rules)" "hex last 32 hex last 24 " "of events: their card as it was read"
@@ -180,7 +182,8 @@ for form in csv json; do
     is "$order $last" "abc c" "$form: old, new, newest, in this order; the shrunken one never"
     [ "$worst_ms" -lt 2000 ]
     ok $? "$form: none of them waited for long (worst $worst_ms ms)"
-    like "$(tail -n 1 live.err)" 'the new roster has 9999 people, and there were 20000: .*going on with the old' \
+    like "$(tail -n 1 live.err)" \
+        'the new roster has 9999 people, and there were 20000: .*going on with the old' \
         "$form: the shrunken one is refused, with the numbers"
 done
 
@@ -208,7 +211,7 @@ people 6 >small.csv
 like "$(reload)" 'read again: 0 devices, 6 people' "as many as the site file wants: taken"
 said=$((said + 1))
 people 4 >small.csv
-like "$(reload)" 'the new roster has 4 people, and there were 6: if that is meant, set "least": 0' "fewer: refused"
+like "$(reload)" 'the new roster has 4 people, and there were 6: .* set "least": 0' "fewer: refused"
 said=$((said + 1))
 echo '{"zone":"UTC","roster":{"file":"small.csv","least":0}}' >small.json
 like "$(reload)" 'read again: 0 devices, 4 people' "unless it is said so"
