@@ -6,8 +6,6 @@
  */
 #include "card.h"
 
-#include <stdio.h>
-
 #include "buf.h"
 
 /* ---- reading ---- */
@@ -387,6 +385,20 @@ int card_rule_parse(struct card_rule *rule, struct slice text, struct fault *why
 
 /* ---- a rule at work ---- */
 
+static size_t print_number(char out[CARD_TEXT], uint64_t v)
+{
+    char digits[CARD_TEXT];
+    size_t n = 0;
+
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    for (size_t i = 0; i < n; i++)
+        out[i] = digits[n - 1 - i];
+    out[n] = '\0';
+    return n;
+}
+
 size_t card_apply(const struct card_rule *rule, struct slice text, char out[CARD_TEXT])
 {
     uint64_t v;
@@ -401,7 +413,7 @@ size_t card_apply(const struct card_rule *rule, struct slice text, char out[CARD
     for (unsigned i = 1; i < rule->count; i++)
         if (!words[rule->step[i].word].change(&v, &rule->step[i]))
             return 0;
-    return (size_t)snprintf(out, CARD_TEXT, "%llu", (unsigned long long)v);
+    return print_number(out, v);
 }
 
 struct slice card_key(struct slice number)

@@ -111,7 +111,7 @@ struct context {
     struct buf unruled; /* the event before the rules */
 
     uint64_t lines, not_understood;
-    uint64_t rules_failed;                /* events that --jq gave no result for */
+    uint64_t rules_failed;         /* events that --jq gave no result for */
     uint64_t nameless;             /* events without device_id */
     uint64_t strangers;            /* events of devices that the site file does not have */
     char stranger[DEVICE_ID_KEPT]; /* the first of them */

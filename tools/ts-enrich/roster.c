@@ -16,18 +16,22 @@
 #define DEVICE_END '\x1f'
 #define NO_OWNER UINT32_MAX
 
+/* A list of owners: NO_OWNER, or the last of them, which is a row; or MANY and the index of this.
+ */
+#define MANY 0x80000000u
 struct owner {
-    uint32_t row, next; /* next: index, or NO_OWNER */
+    uint32_t row, next;
 };
 
 struct roster {
-    struct buf json; /* what events get: employees and their `hr` */
-    struct buf keys; /* the table's names: kind, device, DEVICE_END, id */
+    /* Of each row what events get, employee and `hr`, and behind it the table's names for its ids:
+       kind, device, DEVICE_END, id.  Side by side, since they are needed together. */
+    struct buf text;
     struct row *row;
     size_t rows, row_room;
     struct owner *owner;
     size_t owners, owner_room;
-    struct table ids; /* index of the first owner; the last row that claims it */
+    struct table ids; /* the owners of an id, the last row first */
     bool by_device;   /* some id holds on one device alone */
 };
 
@@ -43,17 +47,16 @@ void roster_free(struct roster *r)
 {
     if (!r)
         return;
-    buf_free(&r->json);
-    buf_free(&r->keys);
+    buf_free(&r->text);
     free(r->row);
     free(r->owner);
     table_free(&r->ids);
     free(r);
 }
 
-struct buf *roster_json(struct roster *r)
+struct buf *roster_text(struct roster *r)
 {
-    return &r->json;
+    return &r->text;
 }
 
 size_t roster_people(const struct roster *r)
@@ -72,20 +75,37 @@ void roster_add_row(struct roster *r, const struct row *row)
     r->row[r->rows++] = *row;
 }
 
-static void add_owner(struct roster *r, uint32_t *first)
+/* Steps through a list of owners: the row, and the rest of the list in its place. */
+static const struct row *next_owner(const struct roster *r, uint32_t *list)
 {
+    uint32_t at = *list;
+
+    if (at == NO_OWNER)
+        return NULL;
+    *list = at & MANY ? r->owner[at & ~MANY].next : NO_OWNER;
+    return &r->row[at & MANY ? r->owner[at & ~MANY].row : at];
+}
+
+static void add_owner(struct roster *r, uint32_t *list)
+{
+    uint32_t row = (uint32_t)r->rows - 1;
+
+    if (*list == NO_OWNER) {
+        *list = row;
+        return;
+    }
     if (r->owners == r->owner_room) {
         r->owner_room = r->owner_room ? r->owner_room * 2 : 256;
         r->owner = mem_resize(r->owner, r->owner_room * sizeof *r->owner);
     }
-    r->owner[r->owners] = (struct owner){(uint32_t)r->rows - 1, *first};
-    *first = (uint32_t)r->owners++;
+    r->owner[r->owners] = (struct owner){row, *list};
+    *list = MANY | (uint32_t)r->owners++;
 }
 
 static bool same_employee(const struct roster *r, const struct row *a, const struct row *b)
 {
     return a->employee_bytes == b->employee_bytes &&
-           memcmp(r->json.data + a->employee, r->json.data + b->employee, a->employee_bytes) == 0;
+           memcmp(r->text.data + a->employee, r->text.data + b->employee, a->employee_bytes) == 0;
 }
 
 static char *put_key(char *p, enum roster_key key, struct slice id, struct slice device)
@@ -97,34 +117,32 @@ static char *put_key(char *p, enum roster_key key, struct slice id, struct slice
     return mempcpy(p, id.p, id.n);
 }
 
-/* The place of the id's first owner. */
-static uint32_t *first_owner(
+/* The place of the id's owners. */
+static uint32_t *owners_of(
     struct roster *r, enum roster_key key, struct slice id, struct slice device)
 {
-    size_t start = r->keys.len, used = r->ids.used;
-    char *p = buf_room(&r->keys, device.n + id.n + 2);
+    size_t used = r->ids.used;
+    char *p = buf_room(&r->text, device.n + id.n + 2);
     size_t n = (size_t)(put_key(p, key, id, device) - p);
-    uint32_t *first;
+    uint32_t *list;
 
-    r->ids.text = r->keys.data; /* it may have moved */
-    first = table_add(&r->ids, (struct slice){p, n}, NO_OWNER);
+    r->ids.text = r->text.data; /* it may have moved */
+    list = table_add(&r->ids, (struct slice){p, n}, NO_OWNER);
     if (r->ids.used > used)
-        r->keys.len = start + n;
-    return first;
+        r->text.len += n;
+    return list;
 }
 
 enum roster_added roster_add_id(struct roster *r, enum roster_key key, struct slice id,
     struct slice device, const struct row **other)
 {
-    uint32_t *first = first_owner(r, key, id, device);
-    const struct row *row = &r->row[r->rows - 1];
+    uint32_t *list = owners_of(r, key, id, device), rest = *list;
+    const struct row *row = &r->row[r->rows - 1], *had;
     unsigned owners = 0;
 
     r->by_device |= device.n > 0;
     *other = NULL;
-    for (uint32_t i = *first; i != NO_OWNER && !*other; i = r->owner[i].next) {
-        const struct row *had = &r->row[r->owner[i].row];
-
+    while (!*other && (had = next_owner(r, &rest))) {
         if (owners++ == OWNERS_MAX)
             return ROSTER_CROWDED;
         if (had->from > row->until || had->until < row->from)
@@ -134,7 +152,7 @@ enum roster_added roster_add_id(struct roster *r, enum roster_key key, struct sl
         else if (had->from <= row->from && had->until >= row->until)
             return ROSTER_ADDED;
     }
-    add_owner(r, first);
+    add_owner(r, list);
     return *other ? ROSTER_SHARED : ROSTER_ADDED;
 }
 
@@ -147,9 +165,8 @@ static void trim(struct buf *b)
 
 void roster_finish(struct roster *r)
 {
-    trim(&r->json);
-    trim(&r->keys);
-    r->ids.text = r->keys.data;
+    trim(&r->text);
+    r->ids.text = r->text.data;
     if (r->rows > 0)
         r->row = mem_resize(r->row, r->rows * sizeof *r->row);
     if (r->owners > 0)
@@ -173,14 +190,15 @@ static enum roster_answer look_up(const struct roster *r, enum roster_key key, s
     struct roster_at at, const struct row **row)
 {
     char name[2 * ROSTER_ID_BYTES + 2];
-    const uint32_t *first;
+    const uint32_t *list;
+    const struct row *had;
+    uint32_t rest;
 
-    first = table_find(
+    list = table_find(
         &r->ids, (struct slice){name, (size_t)(put_key(name, key, id, at.device) - name)});
+    rest = list ? *list : NO_OWNER;
     *row = NULL;
-    for (uint32_t i = first ? *first : NO_OWNER; i != NO_OWNER; i = r->owner[i].next) {
-        const struct row *had = &r->row[r->owner[i].row];
-
+    while ((had = next_owner(r, &rest))) {
         if (!holds_on(had, at.day))
             continue;
         if (*row && !same_employee(r, *row, had))
@@ -205,7 +223,7 @@ enum roster_answer roster_find(const struct roster *r, enum roster_key key, stru
     if (answer == ROSTER_UNKNOWN)
         answer = look_up(r, key, id, at, &row);
     if (answer == ROSTER_FOUND)
-        *person = (struct person){{r->json.data + row->employee, row->employee_bytes},
-            {row->hr_bytes > 0 ? r->json.data + row->hr : NULL, row->hr_bytes}, row->line};
+        *person = (struct person){{r->text.data + row->employee, row->employee_bytes},
+            {row->hr_bytes > 0 ? r->text.data + row->hr : NULL, row->hr_bytes}, row->line};
     return answer;
 }

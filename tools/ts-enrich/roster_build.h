@@ -10,7 +10,7 @@
 
 struct row {
     uint32_t line;
-    uint32_t employee, employee_bytes; /* in the roster's JSON text */
+    uint32_t employee, employee_bytes; /* JSON, in the roster's text */
     uint32_t hr, hr_bytes;             /* 0 bytes: none */
     int32_t from, until;               /* days, inclusive; INT32_MIN and INT32_MAX: open */
 };
@@ -18,7 +18,7 @@ struct row {
 struct roster *roster_new(void);
 
 /* The text that rows point into; append to it before roster_add_row. */
-struct buf *roster_json(struct roster *r);
+struct buf *roster_text(struct roster *r);
 
 void roster_add_row(struct roster *r, const struct row *row);
 

@@ -356,7 +356,7 @@ static int add_ids(struct loading *l, struct cells c, const struct row *row, str
 
 static int add_row(struct loading *l, struct cells c, struct fault *why)
 {
-    struct buf *json = roster_json(l->roster);
+    struct buf *json = roster_text(l->roster);
     struct slice employee = value(l, c, ROLE_EMPLOYEE);
     struct row row = {.line = l->rows.line, .employee = (uint32_t)json->len};
 
