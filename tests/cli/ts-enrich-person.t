@@ -36,7 +36,7 @@ is "$(card "last 24")" "1775803 3004897467 $id" "a rule makes another of it and 
 is "$(card "reverse 32")" "3138919347 3004897467 $id" "a corrected rule starts from the reader's"
 is "$(card "reverse 32")" "3138919347 3004897467 $id" "and stays so"
 is "$(card "hex h10301")" "3004897467 - $id" "one that does not fit leaves the reader's"
-like "$(<err)" "1 card numbers do not fit the rule of device G" "and that is said"
+like "$(<err)" "a card number does not fit the rule of device G and stays" "and that is said"
 [[ $(<err) != *3004897467* ]]
 ok $? "without the number"
 is "$(card "")" "3004897467 - $id" "and without a rule all is as it was"

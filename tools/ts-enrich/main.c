@@ -94,7 +94,7 @@ struct job {
     int64_t looked_ms;                     /* when the files were looked at */
     int64_t drift_ms;                      /* when drift was told; 0: not yet */
     bool waited;                           /* input ran dry since */
-    bool said_stranger, said_claimed;
+    bool said_stranger, said_claimed, said_misfit;
     int status; /* of faults that do not end the work: a missing file */
 };
 
@@ -343,6 +343,11 @@ static void look_at_files(struct job *j)
 
 /* ---- the loop ---- */
 
+static const char *first_device(const struct first *f)
+{
+    return f->device[0] ? f->device : "(none)";
+}
+
 /* What somebody has to look after is said when it is met first, not only at the end. */
 static void say_news(struct job *j)
 {
@@ -355,6 +360,12 @@ static void say_news(struct job *j)
             c->stranger, j->config, near ? " (did you mean " : "", near ? (int)near->name.n : 0,
             near ? near->name.p : "", near ? "?)" : "");
         j->said_stranger = true;
+    }
+    if (c->card_misfits.count > 0 && !j->said_misfit) {
+        msg_warn("a card number does not fit the rule of device %s and stays as it is: "
+                 "--card-forms tries others",
+            first_device(&c->card_misfits));
+        j->said_misfit = true;
     }
     if (c->claimed > 0 && !j->said_claimed) {
         msg_warn("an id is claimed by two people in the roster: its events are put on hold; "
@@ -510,11 +521,6 @@ static int read_all(struct job *j, char **files, struct fault *why)
     return rc;
 }
 
-static const char *first_device(const struct first *f)
-{
-    return f->device[0] ? f->device : "(none)";
-}
-
 static const char *first_more(const struct first *f)
 {
     return f->count > 1 ? " (the first of them)" : "";
@@ -531,10 +537,9 @@ static int sum_up(struct job *j)
         msg_warn("%" PRIu64 " events without device_id: give -d, or their ids will not match "
                  "those of other paths",
             c->nameless);
-    if (c->card_misfits.count > 0)
-        msg_warn("%" PRIu64 " card numbers do not fit the rule of device %s%s and stay as they "
-                 "are: --card-forms tries others",
-            c->card_misfits.count, first_device(&c->card_misfits), first_more(&c->card_misfits));
+    if (c->card_misfits.count > 1)
+        msg_warn(
+            "%" PRIu64 " card numbers do not fit the rule of their reader", c->card_misfits.count);
     if (c->unset.count > 0)
         msg_warn("%" PRIu64
                  " events on hold: the clock of device %s was not set%s: \"clock\" in the "
