@@ -193,10 +193,11 @@ OPTIONS = {
     "pseudonymize": lambda d: ["--pseudonymize", "key"],
     "jq": lambda d: ["--jq", d.choice([".", 'if .person_id == "7" then .skip = "seven" else . end',
                                        '.mine = {site: $site.zone}', 'del(.mine)'])],
+    "snapshots": lambda d: ["--snapshots", d.choice(["omit", "keep"])],
     "keep": lambda d: ["--keep", ",".join(OWN[:5]) + ",origin"],
 }
 ELSEWHERE = {"config", "jq-file", "device", "changes", "card-forms", "check-config", "state",
-             "help", "version"}
+             "snapshot-dir", "snapshot-max", "help", "version"}
 # What hangs on the events before it.
 BY_TURNS = ("direction", "duplicate_of", "cancels", "time_note")
 # Where an id is redacted nobody can look the person up once more: redact behind the queue.

@@ -27,7 +27,9 @@ static const struct {
 
 void context_init(struct context *c)
 {
-    *c = (struct context){.settings = {.max_skew_ms = -1, .window_s = -1}};
+    *c = (struct context){
+        .settings = {
+            .max_skew_ms = -1, .window_s = -1, .pictures = {.folder = -1, .bytes_max = 2u << 20}}};
     c->drift = drift_new();
     c->reader = event_reader_new();
     c->hr_reader = event_reader_new();
@@ -42,6 +44,7 @@ void context_free(struct context *c)
     buf_free(&c->unruled);
     buf_free(&c->hr);
     buf_free(&c->decoded);
+    buf_free(&c->picture);
 }
 
 void context_use(struct context *c, const struct site *site, const struct roster *roster)

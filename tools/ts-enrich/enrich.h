@@ -21,6 +21,13 @@
 #include "site.h"
 #include "state.h"
 
+/* What becomes of pictures that events refer to. */
+struct pictures {
+    enum { PICTURES_KEEP, PICTURES_REFERENCE, PICTURES_INLINE, PICTURES_OMIT } mode;
+    int folder;         /* a descriptor, with REFERENCE and INLINE */
+    uint64_t bytes_max; /* of one */
+};
+
 /* From the command line; these stand above the site file, except that a device's own zone wins. */
 struct settings {
     struct slice device; /* -d; SLICE_NONE: not given */
@@ -29,6 +36,7 @@ struct settings {
     int64_t max_skew_ms; /* -1: not given */
     int window_s;        /* --repeat-window; -1: not given */
     struct names redact, drop, keep;
+    struct pictures pictures;
     struct rules *rules;                    /* NULL: none */
     const struct identity_hash *hash;       /* NULL: as common/identity.h has it */
     const struct identity_hash *pseudonyms; /* NULL: ids stay as they are */
@@ -94,7 +102,7 @@ struct context {
     char event_id[IDENTITY_TEXT + 2], other_id[IDENTITY_TEXT + 2], time[CLOCK_TEXT + 2], skew[24];
     char card_text[CARD_TEXT + 2];
     char pseudonym[PSEUDONYMS][PSEUDONYM_TEXT + 2];
-    struct buf hr, decoded;
+    struct buf hr, decoded, picture;
 
     char offset[8]; /* of the last event's time: "+08:00" */
     int32_t offset_s;
@@ -111,6 +119,8 @@ struct context {
     struct buf unruled; /* the event before the rules */
 
     uint64_t lines, not_understood;
+    uint64_t pictureless;          /* events whose picture could not be had */
+    const char *picture_error;     /* of the last of them; static */
     uint64_t rules_failed;         /* events that --jq gave no result for */
     uint64_t nameless;             /* events without device_id */
     uint64_t strangers;            /* events of devices that the site file does not have */

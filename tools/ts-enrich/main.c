@@ -30,6 +30,9 @@ enum {
     OPT_PSEUDONYMIZE,
     OPT_KEEP,
     OPT_DROP,
+    OPT_SNAPSHOTS,
+    OPT_SNAPSHOT_DIR,
+    OPT_SNAPSHOT_MAX,
     OPT_JQ,
     OPT_JQ_FILE,
     OPT_CHANGES,
@@ -51,6 +54,9 @@ static const struct option_spec options[] = {
     {OPT_PSEUDONYMIZE, "pseudonymize", "FILE", "pseudonyms for people, with the key in FILE"},
     {OPT_KEEP, "keep", "NAMES", "fields that --pseudonymize leaves all the same"},
     {OPT_DROP, "drop", "NAMES", "take just these fields of the event away: raw"},
+    {OPT_SNAPSHOTS, "snapshots", "HOW", "pictures: keep, reference, inline or omit"},
+    {OPT_SNAPSHOT_DIR, "snapshot-dir", "DIR", "where they are"},
+    {OPT_SNAPSHOT_MAX, "snapshot-max", "SIZE", "largest one that is taken (2M)"},
     {OPT_JQ, "jq", "PROGRAM", "a jq program for each event, last of all"},
     {OPT_JQ_FILE, "jq-file", "FILE", "the same, from a file"},
     {OPT_CHANGES, "changes", NULL, "print what this run changes, in place of events"},
@@ -78,7 +84,7 @@ struct stamp {
 
 struct job {
     const char *config, *roster_path; /* as given; NULL: not given */
-    const char *key_file, *person_key_file, *state_path;
+    const char *key_file, *person_key_file, *pictures, *state_path;
     bool check, card_forms;
     struct site *site;
     struct roster *roster;
@@ -143,6 +149,51 @@ static int set_window(struct settings *s, const char *text, struct fault *why)
         return fault_set(why, EX_USAGE, "--repeat-window %s: more than a day", text);
     s->window_s = (int)(ms / 1000);
     return 0;
+}
+
+static int set_snapshots(struct pictures *pictures, const char *text, struct fault *why)
+{
+    static const char *const words[] = {[PICTURES_KEEP] = "keep",
+        [PICTURES_REFERENCE] = "reference",
+        [PICTURES_INLINE] = "inline",
+        [PICTURES_OMIT] = "omit"};
+
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(text, words[i]) == 0) {
+            pictures->mode = i;
+            return 0;
+        }
+    return fault_set(why, EX_USAGE, "--snapshots %s: keep, reference, inline or omit", text);
+}
+
+static int set_snapshot_max(struct pictures *pictures, const char *text, struct fault *why)
+{
+    long long bytes;
+
+    if (option_size("snapshot-max", text, 1024, 64ll << 20, &bytes, why) < 0)
+        return -1;
+    pictures->bytes_max = (uint64_t)bytes;
+    return 0;
+}
+
+/* When all options are known. */
+static int open_pictures(struct job *j, struct fault *why)
+{
+    struct pictures *p = &j->context.settings.pictures;
+    bool wanted = p->mode == PICTURES_REFERENCE || p->mode == PICTURES_INLINE;
+
+    if (wanted && !j->pictures)
+        return fault_set(why, EX_USAGE, "--snapshots: --snapshot-dir must say where they are");
+    if (!wanted && j->pictures)
+        return fault_set(why, EX_USAGE, "--snapshot-dir: --snapshots must say what for");
+    if (wanted && j->person_key_file)
+        return fault_set(why, EX_USAGE, "--snapshots: a picture would undo --pseudonymize");
+    if (!wanted)
+        return 0;
+    p->folder = open(j->pictures, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return p->folder >= 0
+               ? 0
+               : fault_errno(why, EX_NOINPUT, "--snapshot-dir %s: cannot open", j->pictures);
 }
 
 static int add_rules(struct job *j, const char *name, struct slice text, struct fault *why)
@@ -215,6 +266,13 @@ static int set_option(struct job *j, const struct option_value *v, struct fault 
         return set_gone(&s->drop, "drop", v->arg, why);
     case OPT_KEEP:
         return names_add(&s->keep, "keep", v->arg, why);
+    case OPT_SNAPSHOTS:
+        return set_snapshots(&s->pictures, v->arg, why);
+    case OPT_SNAPSHOT_DIR:
+        j->pictures = v->arg;
+        return 0;
+    case OPT_SNAPSHOT_MAX:
+        return set_snapshot_max(&s->pictures, v->arg, why);
     case OPT_JQ:
         return add_rules(j, "--jq", slice_of(v->arg), why);
     case OPT_JQ_FILE:
@@ -555,6 +613,9 @@ static int sum_up(struct job *j)
         msg_warn("%.*s", (int)text.len, text.data);
         buf_free(&text);
     }
+    if (c->pictureless > 0)
+        msg_warn("%" PRIu64 " events go without their picture, the last because %s", c->pictureless,
+            c->picture_error);
     if (c->rules_failed > 0) {
         msg_warn("the jq program failed on %" PRIu64 " of %" PRIu64 " events: their error says how",
             c->rules_failed, c->lines);
@@ -610,7 +671,7 @@ static int run(struct job *j, char **files)
 {
     struct fault why;
 
-    if (take_keys(j, &why) < 0)
+    if (take_keys(j, &why) < 0 || open_pictures(j, &why) < 0)
         return msg_fault(&why);
     if (j->check && j->programs > 0)
         printf("rules: fine, %u jq program%s\n", j->programs, j->programs > 1 ? "s" : "");

@@ -38,7 +38,8 @@ struct part {
 struct form {
     struct value event;
     struct buf line;
-    unsigned parts; /* 0: nothing here yet */
+    bool used;
+    unsigned parts;
     struct part part[MEMBERS_MAX];
     struct event_member place[MEMBERS_MAX]; /* of its members in the line */
 };
@@ -73,8 +74,9 @@ static void forget(struct form *f)
 {
     for (unsigned i = 0; i < f->parts; i++)
         value_free(f->part[i].name);
-    if (f->parts > 0)
+    if (f->used)
         value_free(f->event);
+    f->used = false;
     f->parts = 0;
 }
 
@@ -237,7 +239,7 @@ static struct slice bytes_of(struct slice line, const struct event_member *m, bo
 /* Whether it has the members of the last one, in their order and in the same spelling. */
 static bool same_members(const struct form *f, const struct event *e)
 {
-    if (e->count != f->parts || e->count == 0)
+    if (!f->used || e->count != f->parts)
         return false;
     for (unsigned i = 0; i < e->count; i++)
         if (!slice_eq(bytes_of(e->line, &e->member[i], false),
@@ -266,6 +268,7 @@ static void make_whole(struct form *f, const struct event *e)
 
     forget(f);
     f->event = value_object();
+    f->used = true;
     yyjson_obj_foreach(e->root, i, n, name, json)
     {
         struct part *part = &f->part[i];
