@@ -189,7 +189,7 @@ OPTIONS = {
     "max-skew": lambda d: ["--max-skew", d.choice(["0", "10s", "1d"])],
     "repeat-window": lambda d: ["--repeat-window", d.choice(["0", "1m"])],
     "redact": lambda d: ["--redact", d.choice(["name", "card_no", "person_id,name", "own"])],
-    "drop": lambda d: ["--drop", d.choice(["raw", "hr,own", "card_no", "code,snapshot"])],
+    "drop": lambda d: ["--drop", d.choice(["raw", "hr,own", "card_no", "credential,snapshot"])],
     "pseudonymize": lambda d: ["--pseudonymize", "key"],
     "jq": lambda d: ["--jq", d.choice([".", 'if .person_id == "7" then .skip = "seven" else . end',
                                        '.mine = {site: $site.zone}', 'del(.mine)'])],
