@@ -123,8 +123,11 @@ void config_members(const struct place *at, config_reader *read, void *target)
 
     if (!yyjson_is_obj(at->value))
         config_mistake(at, "must be an object {…}, not %s", yyjson_get_type_desc(at->value));
-    yyjson_obj_foreach(at->value, i, n, member.key, member.value) if (!is_repeated(&member))
-        read(&member, target);
+    yyjson_obj_foreach(at->value, i, n, member.key, member.value)
+    {
+        if (!is_repeated(&member))
+            read(&member, target);
+    }
 }
 
 static void read_items(const struct place *at, config_reader *read, void *target)
@@ -132,7 +135,10 @@ static void read_items(const struct place *at, config_reader *read, void *target
     struct place item = {.file = at->file, .up = at};
     size_t n;
 
-    yyjson_arr_foreach(at->value, item.item, n, item.value) read(&item, target);
+    yyjson_arr_foreach(at->value, item.item, n, item.value)
+    {
+        read(&item, target);
+    }
 }
 
 void config_list(const struct place *at, config_reader *read, void *target)
@@ -350,10 +356,12 @@ bool config_member(const struct place *at, const char *name, struct place *membe
     struct place m = {.file = at->file, .up = at};
     size_t i, n;
 
-    yyjson_obj_foreach(at->value, i, n, m.key, m.value) if (yyjson_equals_str(m.key, name))
+    yyjson_obj_foreach(at->value, i, n, m.key, m.value)
     {
-        *member = m;
-        return true;
+        if (yyjson_equals_str(m.key, name)) {
+            *member = m;
+            return true;
+        }
     }
     return false;
 }
