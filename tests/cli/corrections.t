@@ -146,6 +146,8 @@ is "$(cat out)" "retry: 84 events at most would be changed" \
     "with the old file first: what was sent then against what would be sent now"
 jq -r .event_id changes | ts-spool list --ids - q.db >out
 is "$(wc -l <out)" 48 "list --ids takes ids alone, one a line"
+cat changes changes | ts-spool retry -n --delivered --ids - q.db >out
+is "$(<out)" "retry: 48 events at most would be changed" "an id that stands there twice counts once"
 is "$(ts-spool list --ids /dev/null q.db)" "" "no ids are no events, not all of them"
 is "$(ts-spool retry --delivered --ids /dev/null --reason x q.db)" "retry: 0 events" \
     "neither for retry"

@@ -53,12 +53,32 @@ static void print_who(struct buf *out)
     buf_char(out, '\0');
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* In order of arrival, each once: a list of ids has neither. */
+static size_t sort_found(struct changing *c)
+{
+    size_t kept = 0;
+
+    if (c->count > 0)
+        qsort(c->seq, c->count, sizeof *c->seq, by_number);
+    for (size_t i = 0; i < c->count; i++)
+        if (i == 0 || c->seq[i] != c->seq[i - 1])
+            c->seq[kept++] = c->seq[i];
+    c->count = 0;
+    return kept;
+}
+
 static int change_found(
     struct changing *c, struct store *s, struct action *action, struct fault *why)
 {
-    size_t count = c->count;
+    size_t count = sort_found(c);
 
-    c->count = 0;
     if (count == 0)
         return 0;
     if (!c->job->dry_run)
