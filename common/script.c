@@ -52,11 +52,14 @@ static void name_compile_error(const struct script *s, struct fault *why)
     }
 }
 
-/* libjq 1.6 frees what halt_error says once more with each input that follows, and asserts that jq
-   itself reads the input where somebody asks for its name. */
+/* libjq 1.6 frees what halt_error says once more with each input that follows, calls what was never
+   set for further inputs and for debug, and asserts that jq itself reads the input where somebody
+   asks for its name.  And what stderr would print is data. */
 static const struct slice mended =
     SLICE("def halt: error(\"halt\"); def halt_error: halt; def halt_error($code): halt; "
-          "def input_filename: null; def input_line_number: null;\n");
+          "def input: error(\"no input\"); def inputs: empty; "
+          "def input_filename: null; def input_line_number: null; "
+          "def debug: .; def debug(message): .; def stderr: .;\n");
 
 static void join(struct buf *text, struct script *s, const struct script_text *parts)
 {

@@ -55,6 +55,8 @@ rules --jq '.hold = "later" | .late = true'
 is "$(field hold) $(field late)" '"later" true' "hold holds it"
 
 twins='{"event_id":"'$id'","y":1,"\u0079":2, "y" :3,"snapshot":null}'
+rules --jq '.seen = ([inputs] | length) | debug | debug("x") | stderr'
+is "$status $(field seen) $err" "0 0 " "no further inputs, and nothing said on the way"
 given=$twins rules --jq '.z = .y'
 is "$out" "${twins%?},\"z\":3}" "of a field that is there three times the last one counts"
 given=$twins rules --jq '.y += 1'
@@ -125,7 +127,7 @@ fails 'error(.person_id)' 'failed'
 fails 'error({id: .person_id})' 'failed'
 fails '.a = ("x" * 1100000)' 'it makes the event longer than 1 MiB'
 fails 'reduce range(520) as $i (.; .["k\($i)"] = 1)' 'it makes more fields than an event may have'
-fails 'input' 'failed'
+fails 'input' 'failed: no input'
 is "$err" "ts-enrich: the jq program failed on 1 of 1 events: their error says how" "and it is said"
 rules --jq '.person_id.name'
 cp out failed
