@@ -204,6 +204,27 @@ for i, l in enumerate(open("out")):
 END
 ok $? "nothing of them is lost where something was added"
 
+# A line of 1 MiB may hold more values than memory.
+python3 - >many <<'END'
+print('{"event_id":"i","a":[' + "{}," * 300000 + '0],"few":[{"big":9007199254740993}]}')
+print("{" + ",".join('"k%d":[%s{}]' % (i, "{}," * 1000) for i in range(300)) + "}")
+END
+for program in . '.few[0].n = 1' '.a |= .' 'map_values(.)'; do
+    kib=$(python3 - "$program" <<'END'
+import resource, subprocess, sys
+with open("out", "w") as out:
+    subprocess.run(["ts-enrich", "--jq", sys.argv[1], "many"], stdout=out, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+END
+    )
+    [ "${MODE:-release}" != asan ] || kib=0 # the sanitizer's own
+    is "$((kib < 32768)) $(wc -l <out)" "1 2" "$program: more values than memory ($kib KiB)"
+    is "$(head -n 1 out | cut -c 1-900000 | sum)" "$(head -n 1 many | cut -c 1-900000 | sum)" \
+        "… and none is lost"
+done
+ts-enrich --jq '.few[0].n = 1' many 2>/dev/null | head -n 1 | tail -c 80 >end
+is "$(grep -c '"few":\[{"big":9007199254740993,"n":1}\]' end)" 1 "small fields of it are there to change"
+
 # Random events and random changes; what should come out is worked out here.
 cat >dice.py <<'END'
 import json, random, subprocess, sys

@@ -27,11 +27,10 @@
 struct part {
     struct value name, value; /* as they stand in the event; the name is ours, the value not */
     struct slice text;        /* of the name */
-    yyjson_val *json;
-    unsigned
-        last;  /* the member that has the same name and counts: itself, unless it is there twice */
-    bool seen; /* it is in what came out … */
-    bool changed; /* … with another value */
+    yyjson_val *json;         /* NULL: not shown */
+    unsigned last;            /* the last member of that name, which counts */
+    bool seen;                /* it is in what came out … */
+    bool changed;             /* … with another value */
 };
 
 /* Events with the same members: the last one. */
@@ -39,12 +38,18 @@ struct form {
     struct value event;
     struct buf line;
     bool used;
+    bool huge; /* more than VALUES_MAX */
     unsigned parts;
     struct part part[MEMBERS_MAX];
     struct event_member place[MEMBERS_MAX]; /* of its members in the line */
 };
 #define FORMS 4
 #define FORM_BYTES_MAX (16u << 10) /* larger events are not kept */
+
+/* An empty object is 2 bytes of a line, and some hundred of libjq's.  In an event of more values
+   than this, members of more than a few are not shown to the programs. */
+#define VALUES_MAX 20000
+#define FEW_VALUES 16
 
 struct program {
     struct script *script;
@@ -260,6 +265,18 @@ static void find_twins(struct form *f)
     }
 }
 
+/* With all that is in it. */
+static size_t values_in(yyjson_val *json)
+{
+    return (size_t)(unsafe_yyjson_get_next(json) - json);
+}
+
+static void make_part(const struct form *f, struct part *part, yyjson_val *json)
+{
+    part->json = f->huge && values_in(json) > FEW_VALUES ? NULL : json;
+    part->value = part->json ? value_of_part(json, 1) : value_null();
+}
+
 /* Makes all of it. */
 static void make_whole(struct form *f, const struct event *e)
 {
@@ -275,8 +292,7 @@ static void make_whole(struct form *f, const struct event *e)
 
         part->name = value_string((struct slice){yyjson_get_str(name), yyjson_get_len(name)});
         part->text = value_text(part->name);
-        part->value = value_of_part(json, 1);
-        part->json = json;
+        make_part(f, part, json);
         part->last = (unsigned)i;
         value_set_value(&f->event, part->name, part->value);
         f->parts++;
@@ -295,11 +311,12 @@ static void make_changed(struct form *f, const struct event *e)
     {
         struct part *part = &f->part[i];
 
-        part->json = json;
+        if (part->json)
+            part->json = json;
         if (part->last != i || slice_eq(bytes_of(e->line, &e->member[i], true),
                                    bytes_of(buf_all(&f->line), &f->place[i], true)))
             continue;
-        part->value = value_of_part(json, 1);
+        make_part(f, part, json);
         value_set_value(&f->event, part->name, part->value);
     }
 }
@@ -308,14 +325,16 @@ static void make_changed(struct form *f, const struct event *e)
 static struct form *make(struct rules *r, const struct event *e)
 {
     struct form *f = NULL;
+    bool huge = values_in(e->root) > VALUES_MAX;
 
     for (unsigned i = 0; i < FORMS && !f; i++)
-        if (same_members(&r->form[i], e))
+        if (same_members(&r->form[i], e) && r->form[i].huge == huge)
             f = &r->form[i];
     if (f) {
         make_changed(f, e);
     } else {
         f = &r->form[r->turn++ % FORMS];
+        f->huge = huge;
         make_whole(f, e);
     }
     f->line.len = 0;
