@@ -65,6 +65,11 @@ uint64_t line_skipped(const struct line_reader *r)
     return r->skipped;
 }
 
+struct slice line_buffered(const struct line_reader *r)
+{
+    return (struct slice){r->data + r->from, r->to - r->from};
+}
+
 static enum line hand_out(
     struct line_reader *r, enum line kind, size_t n, size_t used, struct slice *line)
 {

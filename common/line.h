@@ -41,6 +41,9 @@ enum line line_next(struct line_reader *r, struct slice *line, struct fault *why
 enum line line_take(struct line_reader *r, struct slice *line);
 int line_fill(struct line_reader *r, struct fault *why);
 
+/* What was read already behind the line handed out last; valid until the next call. */
+struct slice line_buffered(const struct line_reader *r);
+
 /* Number of the line handed out last, from 1; the byte after it in the input; bytes skipped of a
  * long line. */
 uint64_t line_number(const struct line_reader *r);

@@ -52,6 +52,7 @@ void context_use(struct context *c, const struct site *site, const struct roster
     c->site = site;
     c->roster = roster;
     c->last_known = false;
+    c->ahead.count = 0;
     if (c->settings.rules)
         rules_site(c->settings.rules, site_json(site));
 }

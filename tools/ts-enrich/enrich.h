@@ -10,6 +10,7 @@
 #ifndef TS_ENRICH_ENRICH_H
 #define TS_ENRICH_ENRICH_H
 
+#include "ahead.h"
 #include "clock.h"
 #include "drift.h"
 #include "event.h"
@@ -114,6 +115,13 @@ struct context {
     const struct device *last_device;
 
     struct drift *drift; /* of live events */
+    struct ahead ahead;
+
+    /* The place of the last passage: device, 0x1f, reader. */
+    char place[2 * DEVICE_ID_KEPT];
+    size_t place_bytes; /* 0: none */
+    uint64_t place_key;
+
     struct event_reader *reader, *hr_reader;
     struct buf bad;     /* the record of a line that is no event */
     struct buf unruled; /* the event before the rules */
@@ -147,6 +155,10 @@ void context_read(struct context *c, const struct event *e);
 /* Appends what becomes of one line, with its newline.  `bad` is what is wrong with the line already
    ("too long"), or NULL. */
 void enrich_line(struct context *c, struct slice line, const char *bad, struct buf *out);
+
+/* Gets ready for the first lines of what comes next; returns after how many lines to call it again.
+ */
+unsigned enrich_ahead(struct context *c, struct slice input);
 
 /* Whether the line is one JSON object that event_read takes. */
 bool enrich_whole(struct context *c, struct slice line);

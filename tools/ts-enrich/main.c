@@ -529,6 +529,7 @@ static int read_lines(struct job *j, int fd, struct fault *why)
     struct line_reader *reader = line_reader_new(fd, LINE_MAX_BYTES);
     struct slice line;
     enum line kind;
+    unsigned ahead = 0;
     int rc = 0;
 
     j->input = fd;
@@ -547,6 +548,8 @@ static int read_lines(struct job *j, int fd, struct fault *why)
                 take_line(j, line, kind == LINE_LONG ? "line longer than 1 MiB" : NULL);
                 rc = line_written(&j->out, why);
             }
+            if (ahead-- == 0)
+                ahead = enrich_ahead(&j->context, line_buffered(reader)) - 1;
         }
     }
     line_reader_free(reader);

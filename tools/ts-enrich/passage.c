@@ -79,11 +79,18 @@ static uint64_t plain_key(const struct event *e, const struct context *c)
     return card.n > 0 ? state_key(c->state, 'c', card, SLICE_NONE) : 0;
 }
 
+static uint64_t employee_key(const struct context *c, struct slice employee)
+{
+    uint64_t key = ahead_key(&c->ahead, employee);
+
+    return key ? key : state_key(c->state, 'e', employee, SLICE_NONE);
+}
+
 /* The person's trail; NULL: nobody. */
 static struct trail *trail_of(const struct event *e, const struct context *c, const struct draft *d)
 {
     struct slice employee = employee_of(e, d);
-    uint64_t key = employee.n > 0 ? state_key(c->state, 'e', employee, SLICE_NONE) : 0;
+    uint64_t key = employee.n > 0 ? employee_key(c, employee) : 0;
     uint64_t plain = key && state_find(c->state, key) ? 0 : plain_key(e, c);
 
     if (!key && !plain)
@@ -91,9 +98,26 @@ static struct trail *trail_of(const struct event *e, const struct context *c, co
     return key ? state_trail(c->state, key, plain) : state_trail(c->state, plain, 0);
 }
 
-static uint64_t place_key(const struct event *e, const struct context *c)
+/* Most events come in runs of one place. */
+static uint64_t place_key(const struct event *e, struct context *c)
 {
-    return state_key(c->state, 'l', c->device_id, event_str(e, EV_READER));
+    struct slice device = c->device_id, reader = event_str(e, EV_READER);
+    size_t n = device.n + 1 + reader.n;
+    char place[sizeof c->place];
+
+    if (n > sizeof place)
+        return state_key(c->state, 'l', device, reader);
+    if (device.n > 0)
+        memcpy(place, device.p, device.n);
+    place[device.n] = 0x1f;
+    if (reader.n > 0)
+        memcpy(place + device.n + 1, reader.p, reader.n);
+    if (n != c->place_bytes || memcmp(place, c->place, n) != 0) {
+        memcpy(c->place, place, n);
+        c->place_bytes = n;
+        c->place_key = state_key(c->state, 'l', device, reader);
+    }
+    return c->place_key;
 }
 
 /* ---- passages ---- */

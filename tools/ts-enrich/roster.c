@@ -15,6 +15,7 @@
 #define OWNERS_MAX 1000
 #define DEVICE_END '\x1f'
 #define NO_OWNER UINT32_MAX
+#define ASKED_BYTES 256
 
 /* A list of owners: NO_OWNER, or the last of them, which is a row; or MANY and the index of this.
  */
@@ -226,4 +227,49 @@ enum roster_answer roster_find(const struct roster *r, enum roster_key key, stru
         *person = (struct person){{r->text.data + row->employee, row->employee_bytes},
             {row->hr_bytes > 0 ? r->text.data + row->hr : NULL, row->hr_bytes}, row->line};
     return answer;
+}
+
+/* All cache lines of a short text. */
+static void ask_for(struct slice text)
+{
+    for (size_t at = 0; at < text.n && at < ASKED_BYTES; at += 64)
+        __builtin_prefetch(text.p + at);
+    if (text.n > 0)
+        __builtin_prefetch(text.p + text.n - 1);
+}
+
+void roster_ahead(const struct roster *r, unsigned n, const enum roster_key *keys,
+    const struct slice *ids, struct slice *employees)
+{
+    const struct table_slot *slot[ROSTER_AHEAD];
+    const uint32_t *first[ROSTER_AHEAD];
+    const struct row *row[ROSTER_AHEAD];
+    uint32_t h[ROSTER_AHEAD];
+    char name[ROSTER_ID_BYTES + 2];
+
+    for (unsigned i = 0; i < n; i++) {
+        slot[i] = NULL;
+        if (ids[i].n > 0 && ids[i].n <= ROSTER_ID_BYTES)
+            slot[i] = table_ahead(&r->ids,
+                (struct slice){name, (size_t)(put_key(name, keys[i], ids[i], SLICE_NONE) - name)},
+                &h[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        first[i] = slot[i] ? table_ahead_slot(&r->ids, slot[i], h[i]) : NULL;
+        if (first[i])
+            __builtin_prefetch(&r->owner[*first[i]]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        row[i] = first[i] ? &r->row[r->owner[*first[i]].row] : NULL;
+        __builtin_prefetch(row[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        employees[i] = SLICE_NONE;
+        if (!row[i])
+            continue;
+        employees[i] =
+            (struct slice){r->json.data + row[i]->employee + 1, row[i]->employee_bytes - 2};
+        ask_for(employees[i]);
+        ask_for((struct slice){r->json.data + row[i]->hr, row[i]->hr_bytes});
+    }
 }

@@ -49,4 +49,10 @@ size_t roster_people(const struct roster *r);
 enum roster_answer roster_find(const struct roster *r, enum roster_key key, struct slice id,
     struct roster_at at, struct person *person);
 
+/* Of many ids at once: asks for the memory that roster_find will read, and gives the employee whose
+   it probably is (SLICE_NONE: nobody's), as text without its quotes. */
+#define ROSTER_AHEAD 32
+void roster_ahead(const struct roster *r, unsigned n, const enum roster_key *keys,
+    const struct slice *ids, struct slice *employees);
+
 #endif

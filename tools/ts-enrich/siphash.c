@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the paper: four words of state, two rounds a word of the text, four at the end. */
+/* From the paper: four words of state, one round a word of the text, three at the end. */
 #include "siphash.h"
 
 #include <endian.h>
@@ -9,25 +9,23 @@ static inline uint64_t turn(uint64_t x, int bits)
     return x << bits | x >> (64 - bits);
 }
 
-static inline void rounds(uint64_t v[4], int n)
+static inline void mix_round(uint64_t v[4])
 {
-    for (; n > 0; n--) {
-        v[0] += v[1];
-        v[2] += v[3];
-        v[1] = turn(v[1], 13) ^ v[0];
-        v[3] = turn(v[3], 16) ^ v[2];
-        v[0] = turn(v[0], 32) + v[3];
-        v[2] += v[1];
-        v[3] = turn(v[3], 21) ^ v[0];
-        v[1] = turn(v[1], 17) ^ v[2];
-        v[2] = turn(v[2], 32);
-    }
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = turn(v[1], 13) ^ v[0];
+    v[3] = turn(v[3], 16) ^ v[2];
+    v[0] = turn(v[0], 32) + v[3];
+    v[2] += v[1];
+    v[3] = turn(v[3], 21) ^ v[0];
+    v[1] = turn(v[1], 17) ^ v[2];
+    v[2] = turn(v[2], 32);
 }
 
 static inline void take(uint64_t v[4], uint64_t word)
 {
     v[3] ^= word;
-    rounds(v, 2);
+    mix_round(v);
     v[0] ^= word;
 }
 
@@ -42,11 +40,13 @@ uint64_t siphash(const uint64_t key[2], struct slice text)
         memcpy(&word, text.p + i, sizeof word);
         take(v, le64toh(word));
     }
-    word = (uint64_t)text.n << 56;
-    for (int bits = 0; i < text.n; i++, bits += 8)
-        word |= (uint64_t)(unsigned char)text.p[i] << bits;
+    word = 0;
+    if (i < text.n)
+        memcpy(&word, text.p + i, text.n - i);
+    word = le64toh(word) | (uint64_t)text.n << 56;
     take(v, word);
     v[2] ^= 0xff;
-    rounds(v, 4);
+    for (int k = 0; k < 3; k++)
+        mix_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SipHash-2-4 (Aumasson, Bernstein, 2012): a short keyed hash, for names that others choose. */
+/* SipHash-1-3 (Aumasson, Bernstein, 2012): a short keyed hash, for names that others choose. */
 #ifndef TS_ENRICH_SIPHASH_H
 #define TS_ENRICH_SIPHASH_H
 

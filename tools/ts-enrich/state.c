@@ -487,6 +487,25 @@ struct trail *state_find(const struct state *s, uint64_t key)
     return word ? &s->trails[number_of(word)] : NULL;
 }
 
+void state_ahead(const struct state *s, unsigned n, const uint64_t *keys)
+{
+    uint32_t number[STATE_AHEAD];
+
+    for (unsigned i = 0; i < n; i++)
+        __builtin_prefetch(&s->index[(uint32_t)keys[i] & (s->slots - 1)]);
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t at = (uint32_t)keys[i] & (s->slots - 1), want = word_of(keys[i], 0) & ~NUMBER_MASK;
+
+        while (s->index[at] && (s->index[at] & ~NUMBER_MASK) != want)
+            at = (at + 1) & (s->slots - 1);
+        number[i] = s->index[at] ? number_of(s->index[at]) : 0;
+        __builtin_prefetch(&s->trails[number[i]], 1);
+    }
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned k = 0; k < TRAIL_SLOTS; k += 2)
+            __builtin_prefetch(&s->trails[number[i]].mark[k], 1);
+}
+
 /* Its owner is known by another key now. */
 static struct trail *take_over(struct state *s, uint64_t key, uint64_t old)
 {

@@ -42,6 +42,10 @@ struct trail *state_trail(struct state *s, uint64_t key, uint64_t old);
 /* The owner's trail, or NULL. */
 struct trail *state_find(const struct state *s, uint64_t key);
 
+/* Of many owners at once: asks for the memory that state_trail will read. */
+#define STATE_AHEAD 32
+void state_ahead(const struct state *s, unsigned n, const uint64_t *keys);
+
 /* A trail's number, which it keeps, and the trail of a number, or NULL. */
 uint32_t state_number(const struct state *s, const struct trail *t);
 struct trail *state_at(const struct state *s, uint32_t number);

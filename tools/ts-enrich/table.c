@@ -1,21 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* Open addressing with linear probing; hash FNV-1a.  Filled from the administrator's own files, so
-   nobody can pick names that collide. */
+/* Open addressing with linear probing; a hash of eight bytes at a time.  Filled from the
+   administrator's own files, so nobody can pick names that collide. */
 #include "table.h"
 
 #include <stdlib.h>
 
 #include "buf.h"
 
+/* Ids that count up differ in their last bytes only: that goes to all bits. */
+static uint64_t spread(uint64_t h)
+{
+    h *= 0x9e3779b97f4a7c15ull;
+    h = (h ^ h >> 32) * 0xd6e8feb86659fd93ull;
+    return h ^ h >> 32;
+}
+
 static uint32_t hash(struct slice name)
 {
-    uint64_t h = 0xcbf29ce484222325ull;
+    uint64_t h = name.n, word;
 
-    for (size_t i = 0; i < name.n; i++)
-        h = (h ^ (unsigned char)name.p[i]) * 0x100000001b3ull;
-    /* Ids that count up differ in their last bytes only: spread that over all bits. */
-    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ull;
-    return (uint32_t)(h >> 32);
+    for (; name.n >= sizeof word; name.p += sizeof word, name.n -= sizeof word) {
+        memcpy(&word, name.p, sizeof word);
+        h = spread(h ^ word);
+    }
+    word = 0;
+    memcpy(&word, name.p, name.n);
+    h = spread(h ^ word);
+    return (uint32_t)(h ^ h >> 32);
 }
 
 static bool is_name(const struct table *t, const struct table_slot *slot, struct slice name)
@@ -56,6 +67,28 @@ uint32_t *table_find(const struct table *t, struct slice name)
     struct table_slot *slot = t->used > 0 && name.n > 0 ? probe(t, name, hash(name)) : NULL;
 
     return slot && slot->bytes > 0 ? &slot->value : NULL;
+}
+
+const struct table_slot *table_ahead(const struct table *t, struct slice name, uint32_t *h)
+{
+    const struct table_slot *slot;
+
+    if (t->used == 0)
+        return NULL;
+    *h = hash(name);
+    slot = &t->slot[*h & (t->slots - 1)];
+    __builtin_prefetch(slot);
+    return slot;
+}
+
+const uint32_t *table_ahead_slot(const struct table *t, const struct table_slot *slot, uint32_t h)
+{
+    while (slot->bytes > 0 && slot->hash != h)
+        slot = slot + 1 < t->slot + t->slots ? slot + 1 : t->slot;
+    if (slot->bytes == 0)
+        return NULL;
+    __builtin_prefetch(t->text + slot->at);
+    return &slot->value;
 }
 
 uint32_t *table_add(struct table *t, struct slice name, uint32_t value)

@@ -28,6 +28,13 @@ uint32_t *table_find(const struct table *t, struct slice name);
  * of what it then has. */
 uint32_t *table_add(struct table *t, struct slice name, uint32_t value);
 
+/* For many names at once, when the table is larger than the caches: what table_find will read of it
+   is asked for, step by step, so that the waits for it run side by side.  `at` is filled by the
+   first step and used by the second, which gives the number kept for what is probably the name, or
+   NULL. */
+const struct table_slot *table_ahead(const struct table *t, struct slice name, uint32_t *h);
+const uint32_t *table_ahead_slot(const struct table *t, const struct table_slot *slot, uint32_t h);
+
 /* An empty table of names in this text. */
 void table_init(struct table *t, const char *text);
 void table_free(struct table *t);

@@ -33,7 +33,40 @@ _Static_assert(sizeof(struct trail) == 64 + TRAIL_SLOTS * sizeof(struct mark), "
 struct lists {
     uint8_t present[TRAIL_PRESENT + 1], past[TRAIL_PAST + 1];
     unsigned presents, pasts, tag_at;
+    uint32_t sum; /* of the parts of all marks listed */
 };
+
+/* ---- the check ---- */
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    uint64_t h = (a ^ 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
+
+    h = (h ^ h >> 32 ^ b) * 0xc4ceb9fe1a85ec53u;
+    return h ^ h >> 29;
+}
+
+static uint32_t fold(uint64_t h)
+{
+    return (uint32_t)(h ^ h >> 32);
+}
+
+/* What the lower half of a head adds to the check: an empty head is all zeros. */
+static uint32_t part_of_low(uint32_t low)
+{
+    return low ? fold(mix(low, 0)) : 0;
+}
+
+/* A mark's part of the check.  Parts are added, so that one mark more or less is one sum. */
+static uint32_t part_of(const struct mark *m)
+{
+    uint64_t word[4];
+
+    memcpy(word, m, sizeof word);
+    return fold(mix(mix(word[0], word[1]), mix(word[2], word[3])));
+}
+
+/* ---- the head ---- */
 
 static uint64_t head_of(const struct trail *t)
 {
@@ -48,6 +81,7 @@ static unsigned at_most(uint64_t n, unsigned most)
 /* Whatever stands in head, nothing that comes of it is out of bounds. */
 static void open_lists(uint64_t head, struct lists *l)
 {
+    l->sum = (uint32_t)(head >> 32) - part_of_low((uint32_t)head);
     l->presents = at_most(head >> PRESENTS_AT & 7, TRAIL_PRESENT);
     l->pasts = at_most(head >> PASTS_AT & 3, TRAIL_PAST);
     l->tag_at = at_most(head >> TAG_AT & 15, TRAIL_TAGS - 1);
@@ -68,40 +102,26 @@ static uint32_t close_lists(const struct lists *l)
     return low;
 }
 
-/* ---- the check ---- */
-
-static uint64_t mix(uint64_t a, uint64_t b)
+static uint32_t sum_marks(const struct trail *t, const struct lists *l)
 {
-    uint64_t h = (a ^ 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
-
-    h = (h ^ h >> 32 ^ b) * 0xc4ceb9fe1a85ec53u;
-    return h ^ h >> 29;
-}
-
-static uint64_t mix_mark(const struct mark *m)
-{
-    uint64_t word[4];
-
-    memcpy(word, m, sizeof word);
-    return mix(mix(word[0], word[1]), mix(word[2], word[3]));
-}
-
-/* Order does not matter to the sum over marks; their order is in `low`. */
-static uint64_t seal(const struct trail *t, const struct lists *l, uint32_t low)
-{
-    uint64_t sum = mix(0, low);
+    uint32_t sum = 0;
 
     for (unsigned i = 0; i < l->presents; i++)
-        sum += mix_mark(&t->mark[l->present[i]]);
+        sum += part_of(&t->mark[l->present[i]]);
     for (unsigned i = 0; i < l->pasts; i++)
-        sum += mix_mark(&t->mark[l->past[i]]);
-    return (sum ^ sum >> 32) << 32 | low;
+        sum += part_of(&t->mark[l->past[i]]);
+    return sum;
+}
+
+static uint64_t seal(uint32_t sum, uint32_t low)
+{
+    return (uint64_t)(sum + part_of_low(low)) << 32 | low;
 }
 
 /* The one store that makes what was written before it true. */
 static void commit(struct trail *t, const struct lists *l)
 {
-    atomic_store_explicit(&t->head, seal(t, l, close_lists(l)), memory_order_release);
+    atomic_store_explicit(&t->head, seal(l->sum, close_lists(l)), memory_order_release);
 }
 
 bool trail_sound(const struct trail *t)
@@ -112,7 +132,7 @@ bool trail_sound(const struct trail *t)
     if (head == 0)
         return true;
     open_lists(head, &l);
-    return seal(t, &l, close_lists(&l)) == head;
+    return seal(sum_marks(t, &l), close_lists(&l)) == head;
 }
 
 void trail_reset(struct trail *t, uint64_t key)
@@ -156,14 +176,25 @@ static uint32_t tag_of(const unsigned char id[16])
     return tag & ~1u ? tag & ~1u : 2; /* the lowest bit is for the way */
 }
 
-static const struct mark *find_id(
-    const struct trail *t, const struct lists *l, const unsigned char id[16])
+static bool has_id(const struct mark *m, const uint64_t id[2])
 {
+    uint64_t own[2];
+
+    memcpy(own, m->id, sizeof own);
+    return own[0] == id[0] && own[1] == id[1];
+}
+
+static const struct mark *find_id(
+    const struct trail *t, const struct lists *l, const unsigned char text[16])
+{
+    uint64_t id[2];
+
+    memcpy(id, text, sizeof id);
     for (unsigned i = l->presents; i-- > 0;)
-        if (memcmp(t->mark[l->present[i]].id, id, 16) == 0)
+        if (has_id(&t->mark[l->present[i]], id))
             return &t->mark[l->present[i]];
     for (unsigned i = l->pasts; i-- > 0;)
-        if (memcmp(t->mark[l->past[i]].id, id, 16) == 0)
+        if (has_id(&t->mark[l->past[i]], id))
             return &t->mark[l->past[i]];
     return NULL;
 }
@@ -288,6 +319,7 @@ static void make_room(struct trail *t, struct lists *l)
         t->tag[l->tag_at] = tag_of(m->id) | (way_of(m) == WAY_OUT);
         l->tag_at = (l->tag_at + 1) % TRAIL_TAGS;
     }
+    l->sum -= part_of(m);
     l->presents--;
     memmove(l->present + gone, l->present + gone + 1, l->presents - gone);
 }
@@ -298,6 +330,7 @@ static void add_present(struct trail *t, struct lists *l, const struct mark *m)
     unsigned at;
 
     *slot = *m;
+    l->sum += part_of(m);
     make_room(t, l);
     at = rank(t, l->present, l->presents, m->time_s);
     memmove(l->present + at + 1, l->present + at, l->presents - at);
@@ -313,9 +346,14 @@ static void add_past(struct trail *t, struct lists *l, const struct mark *m)
     unsigned before = rank(t, l->past, l->pasts, m->time_s);
 
     *slot = *m;
+    for (unsigned i = 0; i < l->pasts; i++)
+        l->sum -= part_of(&t->mark[l->past[i]]);
     l->pasts = 0;
     if (before > 0)
         l->past[l->pasts++] = l->past[before - 1];
+    for (unsigned i = 0; i < l->pasts; i++)
+        l->sum += part_of(&t->mark[l->past[i]]);
+    l->sum += part_of(m);
     l->past[l->pasts++] = slot_of(t, slot);
     commit(t, l);
 }
@@ -444,7 +482,9 @@ void trail_cancel(struct trail *t, const unsigned char id[16], uint32_t time_s)
     after = time_s - m->time_s;
     slot = free_slot(t, &l);
     *slot = *m;
+    l.sum -= part_of(m);
     slot->cancel = (uint8_t)(1 + (after < CANCEL_MAX_S ? after : CANCEL_MAX_S));
+    l.sum += part_of(slot);
     for (unsigned i = 0; i < l.presents; i++)
         if (l.present[i] == slot_of(t, m))
             l.present[i] = slot_of(t, slot);
