@@ -242,7 +242,6 @@ void roster_ahead(const struct roster *r, unsigned n, const enum roster_key *key
     const struct slice *ids, struct slice *employees)
 {
     const struct table_slot *slot[ROSTER_AHEAD];
-    const uint32_t *first[ROSTER_AHEAD];
     const struct row *row[ROSTER_AHEAD];
     uint32_t h[ROSTER_AHEAD];
     char name[ROSTER_ID_BYTES + 2];
@@ -255,12 +254,10 @@ void roster_ahead(const struct roster *r, unsigned n, const enum roster_key *key
                 &h[i]);
     }
     for (unsigned i = 0; i < n; i++) {
-        first[i] = slot[i] ? table_ahead_slot(&r->ids, slot[i], h[i]) : NULL;
-        if (first[i])
-            __builtin_prefetch(&r->owner[*first[i]]);
-    }
-    for (unsigned i = 0; i < n; i++) {
-        row[i] = first[i] ? &r->row[r->owner[*first[i]].row] : NULL;
+        const uint32_t *list = slot[i] ? table_ahead_slot(&r->ids, slot[i], h[i]) : NULL;
+        uint32_t rest = list ? *list : NO_OWNER;
+
+        row[i] = next_owner(r, &rest);
         __builtin_prefetch(row[i]);
     }
     for (unsigned i = 0; i < n; i++) {
@@ -268,8 +265,8 @@ void roster_ahead(const struct roster *r, unsigned n, const enum roster_key *key
         if (!row[i])
             continue;
         employees[i] =
-            (struct slice){r->json.data + row[i]->employee + 1, row[i]->employee_bytes - 2};
+            (struct slice){r->text.data + row[i]->employee + 1, row[i]->employee_bytes - 2};
         ask_for(employees[i]);
-        ask_for((struct slice){r->json.data + row[i]->hr, row[i]->hr_bytes});
+        ask_for((struct slice){r->text.data + row[i]->hr, row[i]->hr_bytes});
     }
 }
