@@ -128,7 +128,7 @@ fails 'error({id: .person_id})' 'failed'
 fails '.a = ("x" * 1100000)' 'it makes the event longer than 1 MiB'
 fails 'reduce range(520) as $i (.; .["k\($i)"] = 1)' 'it makes more fields than an event may have'
 fails 'input' 'failed: no input'
-is "$err" "ts-enrich: the jq program failed on 1 of 1 events: their error says how" "and it is said"
+is "$err" "ts-enrich: the jq program failed on 1 of 1 event: their error says how" "and it is said"
 rules --jq '.person_id.name'
 cp out failed
 ts-enrich --jq .person_id.name failed 2>err | cmp - failed

@@ -92,7 +92,7 @@ wrong() {
         pictures "{\"file\":\"$1\"${3-}}" --snapshots $how "${at[@]}"
         is "$status $(jq -r .error <<<"$out") $(jq -r .file <<<"$out")" "0 $2 $1" "$how $1: $2"
         is "$(jq -r '.person_id + .ack' whole)" 126a "… and the event goes on"
-        like "$err" "^ts-enrich: 1 events go without their picture, the last because $2\$" "… and it is said"
+        like "$err" "^ts-enrich: 1 event without the picture, the last because $2\$" "… and it is said"
     done
     cp whole before
     ts-enrich --snapshots reference "${at[@]}" before 2>err | cmp - before

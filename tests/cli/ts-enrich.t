@@ -45,7 +45,7 @@ like "$err" '^ts-enrich: 2 events without time: no zone for device GATE-2 \(the 
     "events without time are counted"
 
 enrich -z UTC <<<'{"local_time":"2026-01-07T10:34:08","person_id":"126"}'
-like "$err" '1 events without device_id: give -d' "a missing device is said"
+like "$err" '1 event without device_id: give -d' "a missing device is said"
 is "$(field device_id)" null "and stays missing"
 enrich -z UTC -d GATE-2 <<<'{"local_time":"2026-01-07T10:34:08","person_id":"126"}'
 is "$(field device_id) $(field event_id) $err" "GATE-2 $id " "-d names it, and its id is the device's"
