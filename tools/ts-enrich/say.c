@@ -63,16 +63,14 @@ void say_news(struct job *j)
     say_drift(j, false);
 }
 
-/* "3 events" of a count. */
-static struct fault counted(uint64_t n, const char *what)
+/* "3 events"; good until the next. */
+static const char *events(uint64_t n)
 {
-    struct fault text;
+    static char text[40];
 
-    snprintf(text.text, sizeof text.text, "%" PRIu64 " %s%s", n, what, n == 1 ? "" : "s");
+    snprintf(text, sizeof text, "%" PRIu64 " event%s", n, n == 1 ? "" : "s");
     return text;
 }
-
-#define EVENTS(n) counted((n), "event").text
 
 static const char *first_more(const struct first *f)
 {
@@ -83,17 +81,17 @@ static void say_devices(const struct context *c)
 {
     if (c->nameless > 0)
         msg_warn("%s without device_id: give -d, or ids will not match those of other paths",
-            EVENTS(c->nameless));
+            events(c->nameless));
     if (c->card_misfits.count > 1)
         msg_warn(
             "%" PRIu64 " card numbers do not fit the rule of their reader", c->card_misfits.count);
     if (c->unset.count > 0)
         msg_warn("%s on hold: the clock of device %s was not set%s: \"clock\" in the site file "
                  "corrects it",
-            EVENTS(c->unset.count), first_device(&c->unset), first_more(&c->unset));
+            events(c->unset.count), first_device(&c->unset), first_more(&c->unset));
     if (c->zoneless.count > 0)
         msg_warn("%s without time: no zone for device %s%s: give -z or a site file",
-            EVENTS(c->zoneless.count), first_device(&c->zoneless), first_more(&c->zoneless));
+            events(c->zoneless.count), first_device(&c->zoneless), first_more(&c->zoneless));
 }
 
 static void say_changes(const struct changes *changes)
@@ -116,11 +114,11 @@ int say_all(struct job *j)
     if (j->changes)
         say_changes(j->changes);
     if (c->pictureless > 0)
-        msg_warn("%s without the picture, the last because %s", EVENTS(c->pictureless),
+        msg_warn("%s without the picture, the last because %s", events(c->pictureless),
             c->picture_error);
     if (c->rules_failed > 0)
         msg_warn("the jq program failed on %" PRIu64 " of %s: their error says how",
-            c->rules_failed, EVENTS(c->lines));
+            c->rules_failed, events(c->lines));
     if (c->not_understood > 0)
         msg_warn("%" PRIu64 " of %" PRIu64 " lines were not understood%s", c->not_understood,
             c->lines,
