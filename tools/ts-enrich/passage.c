@@ -185,7 +185,7 @@ static void put_answer(
         put_way(e, d, answer->way, c->alternate ? SLICE("\"alternate\"") : SLICE("\"punch\""));
     if (!answer->repeat)
         return;
-    put_id(e, d, EV_DUPLICATE_OF, answer->first, c->other_id);
+    put_id(e, d, EV_DUPLICATE_OF, answer->other, c->other_id);
     if (answer->ghost && !c->note.p) {
         c->note = SLICE("ghost_hour");
         PUT(e, d, EV_TIME_NOTE, "ghost_hour");
@@ -216,7 +216,7 @@ static void pass(const struct event *e, struct context *c, struct draft *d, bool
         return;
     read_passage(e, c, &m, place, &p);
     if (counts_passages(c) && (trail = trail_of(e, c, d))) {
-        trail_pass(trail, &p, &answer);
+        state_pass(c->state, trail, &p, &answer);
         put_answer(e, c, d, &answer);
     }
     if (lanes && !answer.repeat)
@@ -225,26 +225,40 @@ static void pass(const struct event *e, struct context *c, struct draft *d, bool
 
 /* ---- passages that did not take place ---- */
 
-static void take_back(const struct event *e, struct context *c, struct draft *d)
+/* The passage that the record takes back; false: none. */
+static bool find_taken(
+    const struct event *e, struct context *c, const struct moment_of *m, unsigned char id[16])
 {
     int own = c->device ? c->device->passage.passing_time_s : -1;
     struct trail *lane = state_find(c->state, place_key(e, c)), *person;
-    unsigned char id[16];
     const struct mark *gone;
-    struct moment_of m;
 
-    if (!lane || !when(e, c, &m))
-        return;
-    gone = trail_find(lane, (uint32_t)plain_key(e, c), m.time_s,
+    if (!lane)
+        return false;
+    gone = trail_find(lane, (uint32_t)plain_key(e, c), m->time_s,
         (uint32_t)(own >= 0 ? own : c->site->passage.passing_time_s));
     if (!gone)
-        return;
-    memcpy(id, gone->id, sizeof id);
+        return false;
+    memcpy(id, gone->id, sizeof gone->id);
     person = state_at(c->state, gone->serial);
-    /* The lane last: a process that is killed between the two finds it here once more. */
+    /* The lane after the person, and the memo last: a process that is killed between two of them
+       finds the same once more. */
     if (person)
-        trail_cancel(person, id, m.time_s);
-    trail_cancel(lane, id, m.time_s);
+        trail_cancel(person, id, m->time_s);
+    trail_cancel(lane, id, m->time_s);
+    state_remember(c->state, c->identity.octets, id);
+    return true;
+}
+
+static void take_back(const struct event *e, struct context *c, struct draft *d)
+{
+    unsigned char id[16];
+    struct moment_of m;
+
+    if (!when(e, c, &m))
+        return;
+    if (!state_recall(c->state, c->identity.octets, id) && !find_taken(e, c, &m, id))
+        return;
     if (!event_has(e, EV_CANCELS))
         put_id(e, d, EV_CANCELS, id, c->other_id);
 }

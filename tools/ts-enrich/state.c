@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  *   0       header   magic, sizes, salt, checks, how many trails there are
- *   4096    trails   of 320 bytes; the first `used` have, or had, an owner
+ *   4096    memos    a ring of the last events
+ *   528384  trails   of 256 bytes; the first `used` have, or had, an owner
  *
  * The mapping is as long as the file may ever become, so that it never moves.  The file grows by
  * space that is allocated first and counted afterwards: what lies behind the count is cut off when
@@ -25,9 +26,11 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "memo.h"
 #include "siphash.h"
 
 #define HEADER_BYTES 4096
+#define TRAILS_AT (HEADER_BYTES + MEMOS * sizeof(struct memo))
 #define VERSION 1
 #define ORDER 0x01020304u /* reads otherwise on a machine of the other byte order */
 #define GROW_LEAST 256    /* trails */
@@ -44,18 +47,19 @@ static const char magic[8] = {'t', 's', '-', 't', 'r', 'a', 'i', 'l'};
 
 struct header {
     char magic[8];
-    uint32_t version, order, header_bytes, trail_bytes;
+    uint32_t version, order, trails_at, trail_bytes;
     unsigned char salt[16];
     uint64_t key_check; /* of the key that owners are hashed with */
     uint64_t check;     /* of all above */
-    _Atomic uint64_t trails;
+    _Atomic uint64_t trails, events;
 };
 
 struct state {
     int fd; /* -1: in memory */
     const char *path;
     struct header *header;
-    struct trail *trails; /* header and trails are one mapping */
+    struct trail *trails; /* header, memos and trails are one mapping */
+    struct memos *memos;
     uint32_t used, room;
     uint32_t hand; /* where the next look for a forgotten trail begins */
     uint64_t key[2];
@@ -67,7 +71,7 @@ struct state {
     bool dirty;
 };
 
-#define MAP_BYTES (HEADER_BYTES + (size_t)STATE_TRAILS_MAX * sizeof(struct trail))
+#define MAP_BYTES (TRAILS_AT + (size_t)STATE_TRAILS_MAX * sizeof(struct trail))
 
 /* ---- the index ---- */
 
@@ -213,7 +217,7 @@ static int map(struct state *s, int flags, struct fault *why)
     s->header = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, flags, s->fd, 0);
     if (s->header == MAP_FAILED)
         return fault_errno(why, EX_OSERR, "%s: cannot map", s->path);
-    s->trails = (struct trail *)((char *)s->header + HEADER_BYTES);
+    s->trails = (struct trail *)((char *)s->header + TRAILS_AT);
     return 0;
 }
 
@@ -221,6 +225,13 @@ static void new_salt(struct header *h)
 {
     if (getrandom(h->salt, sizeof h->salt, 0) != sizeof h->salt)
         abort(); /* never for so few bytes */
+}
+
+/* What is worked out anew each time. */
+static void start(struct state *s)
+{
+    s->memos = memos_new((struct memo *)((char *)s->header + HEADER_BYTES), &s->header->events);
+    index_build(s);
 }
 
 struct state *state_new(void)
@@ -234,7 +245,7 @@ struct state *state_new(void)
     new_salt(s->header);
     set_key(s, NULL);
     s->room = GROW_MOST;
-    index_build(s);
+    start(s);
     return s;
 }
 
@@ -273,7 +284,7 @@ static int write_header(struct state *s, const struct identity_hash *hash, struc
     memcpy(h->magic, magic, sizeof magic);
     h->version = VERSION;
     h->order = ORDER;
-    h->header_bytes = HEADER_BYTES;
+    h->trails_at = TRAILS_AT;
     h->trail_bytes = sizeof(struct trail);
     new_salt(h);
     s->header = h;
@@ -299,13 +310,13 @@ static int check_header(
 
     if (bytes < HEADER_BYTES || memcmp(h->magic, magic, sizeof magic) != 0)
         return fault_set(why, EX_CONFIG, "%s: not a state file of ts-enrich", s->path);
-    if (h->order != ORDER || h->version != VERSION || h->header_bytes != HEADER_BYTES ||
+    if (h->order != ORDER || h->version != VERSION || h->trails_at != TRAILS_AT ||
         h->trail_bytes != sizeof(struct trail))
         return fault_set(
             why, EX_CONFIG, "%s: a state file of another version or kind of machine" AWAY, s->path);
     if (h->check != header_check(h) || trails > STATE_TRAILS_MAX)
         return fault_set(why, EX_CONFIG, "%s: the state file is damaged" AWAY, s->path);
-    if ((uint64_t)bytes < HEADER_BYTES + trails * sizeof(struct trail))
+    if (trails > 0 && (uint64_t)bytes < TRAILS_AT + trails * sizeof(struct trail))
         return fault_set(why, EX_CONFIG, "%s: the state file was cut short" AWAY, s->path);
     set_key(s, hash);
     if (h->key_check != key_check(s))
@@ -352,6 +363,22 @@ static int lock(struct state *s, struct stat *st, struct fault *why)
     return 0;
 }
 
+static off_t trails_end(const struct state *s)
+{
+    return (off_t)(TRAILS_AT + s->room * sizeof(struct trail));
+}
+
+/* Space on the disk, so that a store into the mapping does not fail for want of it. */
+static int allocate(struct state *s, off_t from, size_t bytes, struct fault *why)
+{
+    int error = posix_fallocate(s->fd, from, (off_t)bytes);
+
+    if (error == 0)
+        return 0;
+    errno = error;
+    return fault_errno(why, EX_IOERR, "%s: no room for more people", s->path);
+}
+
 static int open_file(struct state *s, const struct identity_hash *hash, struct fault *why)
 {
     struct stat st;
@@ -374,7 +401,9 @@ static int open_file(struct state *s, const struct identity_hash *hash, struct f
     guard();
     if (check_header(s, st.st_size, hash, why) < 0)
         return -1;
-    if (ftruncate(s->fd, HEADER_BYTES + (off_t)(s->room * sizeof(struct trail))) < 0)
+    if (st.st_size < (off_t)TRAILS_AT) /* new, or killed right here */
+        return allocate(s, HEADER_BYTES, TRAILS_AT - HEADER_BYTES, why);
+    if (ftruncate(s->fd, trails_end(s)) < 0)
         return fault_errno(why, EX_IOERR, "%s: cannot write", s->path);
     return 0;
 }
@@ -390,7 +419,7 @@ struct state *state_open(
         return NULL;
     }
     *forgot = scan(s);
-    index_build(s);
+    start(s);
     return s;
 }
 
@@ -405,6 +434,7 @@ void state_free(struct state *s)
             fdatasync(s->fd);
         close(s->fd);
     }
+    memos_free(s->memos);
     free(s->index);
     free(s);
 }
@@ -414,17 +444,12 @@ void state_free(struct state *s)
 static int grow(struct state *s, struct fault *why)
 {
     uint32_t more = s->room / 4, most = STATE_TRAILS_MAX - s->room;
-    int error;
 
     more = more < GROW_LEAST ? GROW_LEAST : more > GROW_MOST ? GROW_MOST : more;
     more = more < most ? more : most;
     if (s->fd >= 0) {
-        error = posix_fallocate(s->fd, HEADER_BYTES + (off_t)(s->room * sizeof(struct trail)),
-            (off_t)(more * sizeof(struct trail)));
-        if (error) {
-            errno = error;
-            return fault_errno(why, EX_IOERR, "%s: no room for more people", s->path);
-        }
+        if (allocate(s, trails_end(s), more * sizeof(struct trail), why) < 0)
+            return -1;
         atomic_store(&s->header->trails, s->room + more);
     }
     s->room += more;
@@ -491,6 +516,7 @@ void state_ahead(const struct state *s, unsigned n, const uint64_t *keys)
 {
     uint32_t number[STATE_AHEAD];
 
+    memos_ahead(s->memos, n);
     for (unsigned i = 0; i < n; i++)
         __builtin_prefetch(&s->index[(uint32_t)keys[i] & (s->slots - 1)]);
     for (unsigned i = 0; i < n; i++) {
@@ -549,6 +575,39 @@ struct trail *state_at(const struct state *s, uint32_t number)
 size_t state_used(const struct state *s)
 {
     return s->used;
+}
+
+/* ---- events ---- */
+
+void state_pass(
+    struct state *s, struct trail *t, const struct passage *p, struct passage_answer *answer)
+{
+    if (memos_find(s->memos, p->mark.id, answer)) {
+        if (p->way == WAY_IN || p->way == WAY_OUT)
+            answer->way = p->way;
+        return;
+    }
+    /* The trail first: a process that is killed between the two asks it once more. */
+    trail_pass(t, p, answer);
+    memos_add(s->memos, p->mark.id, answer);
+}
+
+bool state_recall(const struct state *s, const unsigned char id[16], unsigned char other[16])
+{
+    struct passage_answer answer;
+
+    if (!memos_find(s->memos, id, &answer) || !answer.cancels)
+        return false;
+    memcpy(other, answer.other, sizeof answer.other);
+    return true;
+}
+
+void state_remember(struct state *s, const unsigned char id[16], const unsigned char other[16])
+{
+    struct passage_answer answer = {.cancels = true};
+
+    memcpy(answer.other, other, sizeof answer.other);
+    memos_add(s->memos, id, &answer);
 }
 
 /* ---- the disk ---- */

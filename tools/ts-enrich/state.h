@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trails of all people and lanes, in memory or in a file (--state) that is mapped.  The file is
- * one header and trails of one size; where each owner's trail stands is worked out anew when it is
- * opened.  No owner's name is in it: an owner is a keyed hash.
+ * The trails of all people and lanes, and what was said of the last events, in memory or in a file
+ * (--state) that is mapped.  The file is one header, the memos, and trails of one size; where each
+ * owner's trail stands is worked out anew when it is opened.  No owner's name is in it: an owner is
+ * a keyed hash.
  *
  * A trail that was not used for STATE_FORGET_DAYS is given to somebody new before the file grows,
  * and at STATE_TRAILS_MAX the one that was used least recently of some.
@@ -41,6 +42,14 @@ struct trail *state_trail(struct state *s, uint64_t key, uint64_t old);
 
 /* The owner's trail, or NULL. */
 struct trail *state_find(const struct state *s, uint64_t key);
+
+/* What is to be said of a passage on this trail, or was when it came before. */
+void state_pass(
+    struct state *s, struct trail *t, const struct passage *p, struct passage_answer *answer);
+
+/* What was said of a record that takes a passage back; and what is to be remembered of it. */
+bool state_recall(const struct state *s, const unsigned char id[16], unsigned char other[16]);
+void state_remember(struct state *s, const unsigned char id[16], const unsigned char other[16]);
 
 /* Of many owners at once: asks for the memory that state_trail will read. */
 #define STATE_AHEAD 32

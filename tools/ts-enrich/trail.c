@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * head   63      32 31  30 29    26 25  24 23    18 17  15 14        0
- *       |  check   |  0   | tag at | pasts | past   |presents| present |
+ * head   63      32 31    23  22 21  20    15  14 12    11      0
+ *       |  check   |  0     | pasts | past   | presents | present |
  *
- * present and past are lists of slots, three bits each, the oldest first; no number of three bits
- * is out of bounds, and seven at most of eight slots are listed, so one is always free to be
- * written.  check covers the lower half and all listed marks.
+ * present and past are lists of slots, three bits each, the oldest first; six at most of seven
+ * slots are listed, so one is always free to be written.  check covers the lower half and all
+ * listed marks.
  *
- * flags   15 14   13     12 0
- *        | way | repeat | day |
+ * flags   15 14   13 12    0
+ *        | way |  0 | day  |
  */
 #include "trail.h"
 
 #include <stdatomic.h>
 
+#include "mix.h"
+
 _Static_assert(sizeof(struct mark) == 32, "a mark is half a cache line");
-_Static_assert(sizeof(struct trail) == 64 + TRAIL_SLOTS * sizeof(struct mark), "no holes");
+_Static_assert(sizeof(struct trail) == 32 + TRAIL_SLOTS * sizeof(struct mark), "no holes");
 
 #define SLOT_BITS 3
-#define PRESENTS_AT 15
-#define PAST_AT 18
-#define PASTS_AT 24
-#define TAG_AT 26
+#define PRESENTS_AT 12
+#define PAST_AT 15
+#define PASTS_AT 21
 #define WAY_AT 14
-#define REPEAT 0x2000u
 #define DAY_MASK 0x1fffu
 #define GHOST_S 3600
 #define GHOST_RECEIVED_S 2 /* what a device writes in one go, it hands over in one go */
@@ -32,24 +32,11 @@ _Static_assert(sizeof(struct trail) == 64 + TRAIL_SLOTS * sizeof(struct mark), "
 /* The lists of head, opened. */
 struct lists {
     uint8_t present[TRAIL_PRESENT + 1], past[TRAIL_PAST + 1];
-    unsigned presents, pasts, tag_at;
+    unsigned presents, pasts;
     uint32_t sum; /* of the parts of all marks listed */
 };
 
 /* ---- the check ---- */
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    uint64_t h = (a ^ 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
-
-    h = (h ^ h >> 32 ^ b) * 0xc4ceb9fe1a85ec53u;
-    return h ^ h >> 29;
-}
-
-static uint32_t fold(uint64_t h)
-{
-    return (uint32_t)(h ^ h >> 32);
-}
 
 /* What the lower half of a head adds to the check: an empty head is all zeros. */
 static uint32_t part_of_low(uint32_t low)
@@ -84,16 +71,15 @@ static void open_lists(uint64_t head, struct lists *l)
     l->sum = (uint32_t)(head >> 32) - part_of_low((uint32_t)head);
     l->presents = at_most(head >> PRESENTS_AT & 7, TRAIL_PRESENT);
     l->pasts = at_most(head >> PASTS_AT & 3, TRAIL_PAST);
-    l->tag_at = at_most(head >> TAG_AT & 15, TRAIL_TAGS - 1);
     for (unsigned i = 0; i < TRAIL_PRESENT; i++)
-        l->present[i] = head >> i * SLOT_BITS & 7;
+        l->present[i] = (uint8_t)at_most(head >> i * SLOT_BITS & 7, TRAIL_SLOTS - 1);
     for (unsigned i = 0; i < TRAIL_PAST; i++)
-        l->past[i] = head >> (PAST_AT + i * SLOT_BITS) & 7;
+        l->past[i] = (uint8_t)at_most(head >> (PAST_AT + i * SLOT_BITS) & 7, TRAIL_SLOTS - 1);
 }
 
 static uint32_t close_lists(const struct lists *l)
 {
-    uint32_t low = l->presents << PRESENTS_AT | l->pasts << PASTS_AT | l->tag_at << TAG_AT;
+    uint32_t low = l->presents << PRESENTS_AT | l->pasts << PASTS_AT;
 
     for (unsigned i = 0; i < l->presents; i++)
         low |= (uint32_t)l->present[i] << i * SLOT_BITS;
@@ -142,7 +128,6 @@ void trail_reset(struct trail *t, uint64_t key)
     atomic_signal_fence(memory_order_seq_cst);
     t->key = key;
     t->touched = 0;
-    memset(t->tag, 0, sizeof t->tag);
 }
 
 /* ---- marks ---- */
@@ -157,23 +142,10 @@ static bool is_way(enum way way)
     return way == WAY_IN || way == WAY_OUT;
 }
 
-static bool is_repeat(const struct mark *m)
-{
-    return m->flags & REPEAT;
-}
-
 /* Whether it counts for somebody who looks back at it from `time_s`. */
 static bool counts(const struct mark *m, uint32_t time_s)
 {
-    return !is_repeat(m) && (m->cancel == 0 || time_s <= m->time_s + m->cancel - 1u);
-}
-
-static uint32_t tag_of(const unsigned char id[16])
-{
-    uint32_t tag;
-
-    memcpy(&tag, id + 12, sizeof tag);
-    return tag & ~1u ? tag & ~1u : 2; /* the lowest bit is for the way */
+    return m->cancel == 0 || time_s <= m->time_s + m->cancel - 1u;
 }
 
 static bool has_id(const struct mark *m, const uint64_t id[2])
@@ -284,6 +256,12 @@ static unsigned rank(const struct trail *t, const uint8_t *list, unsigned n, uin
     return n;
 }
 
+/* What nobody's next way hangs on: it has none, or was taken back. */
+static bool is_idle(const struct mark *m)
+{
+    return m->cancel || !is_way(way_of(m));
+}
+
 /* The way opposite to the last one of that day. */
 static enum way alternate(
     const struct trail *t, const uint8_t *list, unsigned before, const struct passage *p)
@@ -291,7 +269,7 @@ static enum way alternate(
     while (before-- > 0) {
         const struct mark *m = &t->mark[list[before]];
 
-        if (is_repeat(m) || m->cancel || !is_way(way_of(m)))
+        if (is_idle(m))
             continue;
         if ((m->flags & DAY_MASK) != (p->day & DAY_MASK))
             break;
@@ -300,26 +278,18 @@ static enum way alternate(
     return WAY_IN;
 }
 
-/* Takes one mark out of a full present.  What has no way is of use only while its window is open:
+/* Takes one mark out of a full present.  One that is idle is of use only while its window is open:
    it goes before the others, unless it is quite new. */
 static void make_room(struct trail *t, struct lists *l)
 {
-    const struct mark *m;
     unsigned gone = 0;
 
     if (l->presents < TRAIL_PRESENT)
         return;
-    for (unsigned i = 0; i < TRAIL_PRESENT - 2; i++)
-        if (is_repeat(&t->mark[l->present[i]]) || !is_way(way_of(&t->mark[l->present[i]]))) {
+    for (unsigned i = TRAIL_PRESENT - 2; i-- > 0;)
+        if (is_idle(&t->mark[l->present[i]]))
             gone = i;
-            break;
-        }
-    m = &t->mark[l->present[gone]];
-    if (!is_repeat(m) && is_way(way_of(m))) {
-        t->tag[l->tag_at] = tag_of(m->id) | (way_of(m) == WAY_OUT);
-        l->tag_at = (l->tag_at + 1) % TRAIL_TAGS;
-    }
-    l->sum -= part_of(m);
+    l->sum -= part_of(&t->mark[l->present[gone]]);
     l->presents--;
     memmove(l->present + gone, l->present + gone + 1, l->presents - gone);
 }
@@ -366,65 +336,7 @@ static bool is_past(const struct trail *t, const struct lists *l, uint32_t time_
 
 /* ---- passages ---- */
 
-static enum way tagged_way(const struct trail *t, const unsigned char id[16])
-{
-    uint32_t tag = tag_of(id);
-
-    for (unsigned i = 0; i < TRAIL_TAGS; i++)
-        if ((t->tag[i] & ~1u) == tag)
-            return t->tag[i] & 1 ? WAY_OUT : WAY_IN;
-    return WAY_UNSAID;
-}
-
-static void answer_repeat(
-    struct passage_answer *answer, const struct passage *p, const struct mark *first)
-{
-    answer->repeat = true;
-    memcpy(answer->first, first->id, sizeof answer->first);
-    answer->way = is_way(p->way) ? p->way : way_of(first);
-}
-
-/* What was said of it before, if its mark is still here. */
-static bool answer_known(const struct trail *t, const struct lists *l, const struct passage *p,
-    struct passage_answer *answer)
-{
-    const struct mark *m = find_id(t, l, p->mark.id);
-
-    if (!m)
-        return false;
-    if (!is_repeat(m) && !is_way(p->way))
-        answer->way = way_of(m);
-    for (unsigned i = 0; is_repeat(m) && i < l->presents; i++) {
-        const struct mark *first = &t->mark[l->present[i]];
-
-        if (!is_repeat(first) && tag_of(first->id) == m->serial) {
-            answer_repeat(answer, p, first);
-            answer->ghost = m->cancel;
-        }
-    }
-    return true;
-}
-
-static uint16_t flags_of(enum way way, bool repeat, uint32_t day)
-{
-    return (uint16_t)((is_way(way) ? (unsigned)way : 0) << WAY_AT | (repeat ? REPEAT : 0) |
-                      (day & DAY_MASK));
-}
-
-/* Most repeats need not be kept: their first tells again that they are.  This one would be told
-   otherwise the next time, because what it repeats came later, or by signs that change. */
-static void keep_repeat(
-    struct trail *t, struct lists *l, const struct passage *p, const struct mark *first, bool ghost)
-{
-    struct mark m = p->mark;
-
-    m.serial = tag_of(first->id);
-    m.flags = flags_of(WAY_UNSAID, true, p->day); /* its way is its first's */
-    m.cancel = ghost;
-    add_present(t, l, &m);
-}
-
-static bool answer_repeated(struct trail *t, struct lists *l, const struct passage *p, bool past,
+static bool answer_repeated(const struct trail *t, const struct lists *l, const struct passage *p,
     struct passage_answer *answer)
 {
     struct search s = find_first(t, l, p);
@@ -432,35 +344,49 @@ static bool answer_repeated(struct trail *t, struct lists *l, const struct passa
 
     if (!first)
         return false;
-    answer_repeat(answer, p, first);
+    answer->repeat = true;
     answer->ghost = first == s.ghost;
-    if (first != s.before && !past)
-        keep_repeat(t, l, p, first, answer->ghost);
+    memcpy(answer->other, first->id, sizeof answer->other);
+    if (!is_way(p->way))
+        answer->way = way_of(first);
     return true;
+}
+
+static uint16_t flags_of(enum way way, uint32_t day)
+{
+    return (uint16_t)((is_way(way) ? (unsigned)way : 0) << WAY_AT | (day & DAY_MASK));
+}
+
+static enum way next_way(
+    const struct trail *t, const struct lists *l, const struct passage *p, bool past)
+{
+    const uint8_t *list = past ? l->past : l->present;
+
+    if (is_way(p->way) || !p->alternate)
+        return p->way;
+    return alternate(t, list, rank(t, list, past ? l->pasts : l->presents, p->mark.time_s), p);
 }
 
 void trail_pass(struct trail *t, const struct passage *p, struct passage_answer *answer)
 {
-    enum way tagged = tagged_way(t, p->mark.id);
     struct mark m = p->mark;
+    const struct mark *known;
     struct lists l;
     bool past;
 
     *answer = (struct passage_answer){.way = p->way};
     open_lists(head_of(t), &l);
-    if (answer_known(t, &l, p, answer))
+    known = find_id(t, &l, m.id);
+    if (known && !is_way(p->way))
+        answer->way = way_of(known);
+    if (known || answer_repeated(t, &l, p, answer))
         return;
     past = is_past(t, &l, m.time_s);
-    if (!is_way(tagged) && answer_repeated(t, &l, p, past, answer))
+    answer->way = next_way(t, &l, p, past);
+    /* What nobody will ask for is not kept. */
+    if (!is_way(answer->way) && p->window_s == 0 && !p->ghost)
         return;
-    if (!is_way(p->way) && p->alternate)
-        answer->way = is_way(tagged) ? tagged
-                      : past         ? alternate(t, l.past, rank(t, l.past, l.pasts, m.time_s), p)
-                             : alternate(t, l.present, rank(t, l.present, l.presents, m.time_s), p);
-    /* What left the present is not put there again; what nobody will ask for is not kept. */
-    if ((is_way(tagged) && !past) || (!is_way(answer->way) && p->window_s == 0 && !p->ghost))
-        return;
-    m.flags = flags_of(answer->way, false, p->day);
+    m.flags = flags_of(answer->way, p->day);
     m.cancel = 0;
     if (past)
         add_past(t, &l, &m);
@@ -477,7 +403,7 @@ void trail_cancel(struct trail *t, const unsigned char id[16], uint32_t time_s)
 
     open_lists(head_of(t), &l);
     m = find_id(t, &l, id);
-    if (!m || is_repeat(m) || m->cancel || time_s < m->time_s)
+    if (!m || m->cancel || time_s < m->time_s)
         return;
     after = time_s - m->time_s;
     slot = free_slot(t, &l);
@@ -502,7 +428,7 @@ void trail_note(struct trail *t, const struct mark *m)
     struct lists l;
 
     open_lists(head_of(t), &l);
-    copy.flags = flags_of(WAY_IN, false, 0);
+    copy.flags = flags_of(WAY_IN, 0);
     copy.cancel = 0;
     if (!is_past(t, &l, m->time_s) && !find_id(t, &l, m->id))
         add_present(t, &l, &copy);

@@ -5,12 +5,12 @@
  * speaks of yet, and then one aligned word, `head`.  A process that is killed between any two
  * stores leaves the trail as it was before or as it is after.
  *
- * The same passage asked for again gets the same answer and changes nothing:
- *
  *   present  the latest passages, sorted by time; what comes late finds its place among them
- *   tags     of the passages that left the present: only which way they went
- *   past     for a replay of something older still: the last two passages of the replay.  Every day
- *            begins anew, so what is replayed from the start of a day is answered as it was then
+ *   past     of a replay of what has left the present: its last two passages.  Every day begins
+ *            anew, so what is replayed from the start of a day is answered as it was then
+ *
+ * A passage that is here already gets the same answer and changes nothing; what came in the last
+ * hours is remembered one by one beside this (memo.h).
  */
 #ifndef TS_ENRICH_TRAIL_H
 #define TS_ENRICH_TRAIL_H
@@ -19,29 +19,28 @@
 
 #include "site.h"
 
-enum { TRAIL_SLOTS = 8, TRAIL_PRESENT = 5, TRAIL_PAST = 2, TRAIL_TAGS = 11 };
+enum { TRAIL_SLOTS = 7, TRAIL_PRESENT = 4, TRAIL_PAST = 2 };
 
 /* One passage.  Times are whole seconds since 1970, as an instant. */
 struct mark {
     unsigned char id[16]; /* event_id */
     uint32_t time_s;
     uint32_t place;   /* device and reader */
-    uint32_t serial;  /* the device's count, 0: not known; of a repeat: the tag of its first */
-    uint16_t flags;   /* way, whether it is a repeat, the day (trail.c) */
+    uint32_t serial;  /* the device's count; 0: not known */
+    uint16_t flags;   /* way and day (trail.c) */
     uint8_t received; /* when, modulo 255 s, from 1; 0: not known */
-    uint8_t cancel;   /* 1 + after how many seconds it was taken back; 0: it was not.  Of a repeat:
-                         whether it is a ghost */
+    uint8_t cancel;   /* 1 + after how many seconds it was taken back; 0: it was not */
 };
 
 struct trail {
     uint64_t key; /* whose; 0: nobody's */
     _Atomic uint64_t head;
     uint32_t touched; /* day since 1970, by our clock, when it was last used */
-    uint32_t tag[TRAIL_TAGS];
+    uint32_t spare[3];
     struct mark mark[TRAIL_SLOTS];
 };
 
-/* The mark's day, repeat flag and way are taken from here; its flags and cancel are ignored. */
+/* The mark's flags and cancel are ignored. */
 struct passage {
     struct mark mark;
     enum way way;      /* known by tables, or WAY_UNSAID or WAY_NONE */
@@ -52,9 +51,10 @@ struct passage {
 };
 
 struct passage_answer {
-    enum way way; /* WAY_IN or WAY_OUT where it is known */
-    bool repeat, ghost;
-    unsigned char first[16]; /* of a repeat: the event_id of its first */
+    enum way way;       /* WAY_IN or WAY_OUT where it is known */
+    bool repeat, ghost; /* `other` is the event_id of its first */
+    bool cancels;       /* … of the passage that it takes back */
+    unsigned char other[16];
 };
 
 /* What is to be said of a passage; it is a part of the trail from then on. */

@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "memo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define TRAILS_MAX 16
 #define COUNT_AT 56
-#define TRAILS_AT 4096
+#define MEMOS_AT 4096
+#define TRAILS_AT (4096 + MEMOS * sizeof(struct memo))
 
 static char path[64];
 
@@ -39,7 +41,7 @@ static struct state *open_state(void)
     return state_open(path, NULL, &forgot, &why);
 }
 
-/* A good header, and the bytes as trails behind it. */
+/* A good header, and the bytes as memos and as trails behind it. */
 static void write_trails(const uint8_t *data, size_t size)
 {
     uint64_t trails = size / sizeof(struct trail);
@@ -48,7 +50,8 @@ static void write_trails(const uint8_t *data, size_t size)
     state_free(open_state());
     fd = open(path, O_RDWR);
     check(fd >= 0 && pwrite(fd, &trails, sizeof trails, COUNT_AT) == sizeof trails &&
-          pwrite(fd, data, size, TRAILS_AT) == (ssize_t)size);
+          pwrite(fd, data, size, TRAILS_AT) == (ssize_t)size &&
+          pwrite(fd, data, size, MEMOS_AT) == (ssize_t)size);
     close(fd);
 }
 
@@ -78,8 +81,8 @@ static void use(struct state *s, unsigned seed)
         p.mark.place = t->mark[i % TRAIL_SLOTS].place;
         for (int k = 0; k < 16; k++)
             p.mark.id[k] = (unsigned char)random();
-        trail_pass(t, &p, &first);
-        trail_pass(t, &p, &again);
+        state_pass(s, t, &p, &first);
+        state_pass(s, t, &p, &again);
         check(first.repeat == again.repeat && first.way == again.way);
         trail_cancel(t, p.mark.id, p.mark.time_s + 3);
         trail_note(t, &p.mark);

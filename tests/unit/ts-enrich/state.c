@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../support/unit.h"
+#include "memo.h"
 
 static char folder[32], path[64];
 
@@ -60,6 +61,8 @@ static struct passage passage_of(unsigned n)
 }
 
 #define PEOPLE 5000
+#define MEMOS_AT 4096
+#define TRAILS_AT (MEMOS_AT + MEMOS * (long)sizeof(struct memo))
 
 START_TEST(keeps_people)
 {
@@ -76,7 +79,7 @@ START_TEST(keeps_people)
     state_free(s);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_int_eq(st.st_mode & 0777, 0600);
-    ck_assert_int_lt(st.st_size, (PEOPLE + 1100) * 320);
+    ck_assert_int_lt(st.st_size, TRAILS_AT + (PEOPLE + 1100) * (off_t)sizeof(struct trail));
     s = opened();
     ck_assert_uint_eq(state_used(s), PEOPLE);
     for (unsigned i = 0; i < PEOPLE; i++) {
@@ -157,14 +160,14 @@ static const struct {
     size_t forgot;
 } damages[] = {
     {0, false, EX_CONFIG, 0}, {8, false, EX_CONFIG, 0}, {20, false, EX_CONFIG, 0},
-    {30, false, EX_CONFIG, 0},                          /* the salt */
-    {41, false, EX_CONFIG, 0},                          /* the check of the key */
-    {50, false, EX_CONFIG, 0},                          /* the check of all that */
-    {58, false, EX_CONFIG, 0},                          /* how many there are */
-    {100, false, 0, 0},                                 /* nothing */
-    {4096 + 8, false, 0, 1},                            /* a head */
-    {4096 + 15, false, 0, 1}, {4096 + 64, false, 0, 1}, /* a mark */
-    {4096 + 319, false, 0, 0},                          /* a slot that is free */
+    {30, false, EX_CONFIG, 0},                                    /* the salt */
+    {41, false, EX_CONFIG, 0},                                    /* the check of the key */
+    {50, false, EX_CONFIG, 0},                                    /* the check of all that */
+    {58, false, EX_CONFIG, 0},                                    /* how many there are */
+    {100, false, 0, 0},                                           /* nothing */
+    {TRAILS_AT + 8, false, 0, 1},                                 /* a head */
+    {TRAILS_AT + 15, false, 0, 1}, {TRAILS_AT + 32, false, 0, 1}, /* a mark */
+    {TRAILS_AT + 255, false, 0, 0},                               /* a slot that is free */
     {1, true, EX_CONFIG, 0}, {4095, true, EX_CONFIG, 0}, {4096, true, EX_CONFIG, 0},
     {5000, true, EX_CONFIG, 0}, {0, true, 0, 0}, /* an empty file is a new one */
 };
@@ -243,6 +246,41 @@ START_TEST(is_written_in_time)
 }
 END_TEST
 
+/* What was said of the last MEMOS events is said again; of older ones, and torn ones, anew. */
+START_TEST(remembers_events)
+{
+    struct passage_answer said = {.repeat = true, .way = WAY_OUT, .other = "0123456789abcde"}, got;
+    struct state *s = opened();
+    unsigned char id[16] = {0}, other[16];
+    struct passage p;
+    char zeros[32] = {0};
+    int fd;
+
+    for (unsigned i = 1; i <= MEMOS + 1; i++) {
+        memcpy(id, &i, sizeof i);
+        state_remember(s, id, said.other);
+    }
+    ck_assert(state_recall(s, id, other));
+    ck_assert_mem_eq(other, said.other, sizeof other);
+    p = passage_of(7);
+    state_pass(s, trail_of(s, 1), &p, &got);
+    ck_assert_int_eq(got.way, WAY_IN);
+    state_free(s);
+    fd = open(path, O_RDWR);
+    ck_assert_int_eq(pwrite(fd, zeros, 9, MEMOS_AT + 32 * 100 + 20), 9);
+    close(fd);
+    s = opened();
+    for (unsigned i = 1; i <= MEMOS + 1; i++) {
+        memcpy(id, &i, sizeof i);
+        ck_assert_int_eq(state_recall(s, id, other), i > 2 && i != 101);
+    }
+    p.alternate = false; /* whatever the site says now */
+    state_pass(s, trail_of(s, 2), &p, &got);
+    ck_assert_int_eq(got.way, WAY_IN);
+    state_free(s);
+}
+END_TEST
+
 /* Names do not run into each other, however long they are. */
 START_TEST(keys_differ)
 {
@@ -276,6 +314,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, refuses_damage, 0, (int)(sizeof damages / sizeof *damages));
     tcase_add_test(tc, refuses_strangers);
     tcase_add_test(tc, is_written_in_time);
+    tcase_add_test(tc, remembers_events);
     tcase_add_test(tc, keys_differ);
 }
 
