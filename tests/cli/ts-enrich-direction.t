@@ -111,7 +111,7 @@ is "$(strings -n 3 s | grep -c -e GATE -e person)" 0 "no name of a person or dev
 # What happens to a mark in the file costs one person their last passages, nothing else.
 rm -f m
 { cat day; sed 's/"1"}/"2"}/' day; } | ts-enrich -c site.json --state m >/dev/null
-printf 'x' | dd of=m bs=1 seek=$((4096 + 70)) conv=notrunc status=none
+printf 'x' | dd of=m bs=1 seek=$((528384 + 40)) conv=notrunc status=none
 got=$({ event 1 05T18; event 2 05T18; } | ts-enrich -c site.json --state m 2>err | ways)
 is "$got" "in in" "a damaged trail: that person begins anew"
 like "$(<err)" '1 people were half written' "… and is counted"
