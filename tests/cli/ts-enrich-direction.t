@@ -79,11 +79,11 @@ is "$(ts-enrich -c moved.json --state z day | ways)" "in out in out" "another zo
 
 # The file: one process, ours, whole.
 mkfifo in
-ts-enrich -c site.json --state s <in >/dev/null &
+ts-enrich -c site.json --state s <in >held &
 tap_pids+=($!)
 exec 7>in
 event 1 07T08 >&7
-wait_for 5 sh -c '! flock -n s true'
+wait_for 5 test -s held
 ts-enrich -c site.json --state s day 2>err >/dev/null
 is "$?" 75 "another process has it: 75"
 like "$(<err)" 'another ts-enrich is using it' "… and says so"

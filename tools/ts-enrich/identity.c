@@ -12,6 +12,8 @@ void step_identity(const struct event *e, struct context *c, struct draft *d)
         identity_at(id, e, c->device_id, c->local, &c->clock, c->settings.hash);
     else
         identity_of(id, e, c->device_id, c->settings.hash);
+    if (c->state && counts_passages(c))
+        state_expect(c->state, id->octets);
     identity_print(id, c->event_id + 1);
     c->event_id[0] = c->event_id[IDENTITY_TEXT] = '"';
     draft_json(d, EV_EVENT_ID, (struct slice){c->event_id, IDENTITY_TEXT + 1});

@@ -166,6 +166,11 @@ void memos_add(struct memos *m, const unsigned char id[16], const struct passage
     m->slot[find_slot(m, memo->tag)] = word_of(memo->tag, place);
 }
 
+void memos_expect(const struct memos *m, const unsigned char id[16])
+{
+    __builtin_prefetch(&m->slot[home_of(word_of(tag_of(id), 0))]);
+}
+
 void memos_ahead(const struct memos *m, unsigned n)
 {
     uint64_t count = atomic_load_explicit(m->count, memory_order_relaxed);

@@ -33,6 +33,9 @@ bool memos_find(const struct memos *m, const unsigned char id[16], struct passag
 /* Of an event that is not there. */
 void memos_add(struct memos *m, const unsigned char id[16], const struct passage_answer *answer);
 
+/* Asks for the memory that memos_find will read of this event. */
+void memos_expect(const struct memos *m, const unsigned char id[16]);
+
 /* Asks for the memory that memos_add will write for the next n events. */
 void memos_ahead(const struct memos *m, unsigned n);
 

@@ -26,14 +26,14 @@ struct owner {
 
 struct roster {
     /* Of each row what events get, employee and `hr`, and behind it the table's names for its ids:
-       kind, device, DEVICE_END, id.  Side by side, since they are needed together. */
+       see name_of.  Side by side, since they are needed together. */
     struct buf text;
     struct row *row;
     size_t rows, row_room;
     struct owner *owner;
     size_t owners, owner_room;
-    struct table ids; /* the owners of an id, the last row first */
-    bool by_device;   /* some id holds on one device alone */
+    struct table ids[2]; /* by enum roster_key: the owners of an id, the last row first */
+    bool by_device;      /* some id holds on one device alone */
 };
 
 struct roster *roster_new(void)
@@ -51,7 +51,8 @@ void roster_free(struct roster *r)
     buf_free(&r->text);
     free(r->row);
     free(r->owner);
-    table_free(&r->ids);
+    table_free(&r->ids[ROSTER_PERSON]);
+    table_free(&r->ids[ROSTER_CARD]);
     free(r);
 }
 
@@ -109,28 +110,36 @@ static bool same_employee(const struct roster *r, const struct row *a, const str
            memcmp(r->text.data + a->employee, r->text.data + b->employee, a->employee_bytes) == 0;
 }
 
-static char *put_key(char *p, enum roster_key key, struct slice id, struct slice device)
+/* The table's name for an id: just this, which costs nothing, or with the device between two
+   DEVICE_END in front. */
+static struct slice name_of(char *room, struct slice id, struct slice device)
 {
-    *p++ = key == ROSTER_CARD ? 'c' : 'p';
-    if (device.n > 0)
-        p = mempcpy(p, device.p, device.n);
+    char *p = room;
+
+    if (device.n == 0)
+        return id;
     *p++ = DEVICE_END;
-    return mempcpy(p, id.p, id.n);
+    p = mempcpy(p, device.p, device.n);
+    *p++ = DEVICE_END;
+    return (struct slice){room, (size_t)((char *)mempcpy(p, id.p, id.n) - room)};
 }
 
 /* The place of the id's owners. */
 static uint32_t *owners_of(
     struct roster *r, enum roster_key key, struct slice id, struct slice device)
 {
-    size_t used = r->ids.used;
+    struct table *ids = &r->ids[key];
+    size_t used = ids->used;
     char *p = buf_room(&r->text, device.n + id.n + 2);
-    size_t n = (size_t)(put_key(p, key, id, device) - p);
+    struct slice name = name_of(p, id, device);
     uint32_t *list;
 
-    r->ids.text = r->text.data; /* it may have moved */
-    list = table_add(&r->ids, (struct slice){p, n}, NO_OWNER);
-    if (r->ids.used > used)
-        r->text.len += n;
+    if (name.p != p)
+        memcpy(p, name.p, name.n);
+    ids->text = r->text.data; /* it may have moved */
+    list = table_add(ids, (struct slice){p, name.n}, NO_OWNER);
+    if (ids->used > used)
+        r->text.len += name.n;
     return list;
 }
 
@@ -167,7 +176,7 @@ static void trim(struct buf *b)
 void roster_finish(struct roster *r)
 {
     trim(&r->text);
-    r->ids.text = r->text.data;
+    r->ids[ROSTER_PERSON].text = r->ids[ROSTER_CARD].text = r->text.data;
     if (r->rows > 0)
         r->row = mem_resize(r->row, r->rows * sizeof *r->row);
     if (r->owners > 0)
@@ -195,8 +204,7 @@ static enum roster_answer look_up(const struct roster *r, enum roster_key key, s
     const struct row *had;
     uint32_t rest;
 
-    list = table_find(
-        &r->ids, (struct slice){name, (size_t)(put_key(name, key, id, at.device) - name)});
+    list = table_find(&r->ids[key], name_of(name, id, at.device));
     rest = list ? *list : NO_OWNER;
     *row = NULL;
     while ((had = next_owner(r, &rest))) {
@@ -216,7 +224,7 @@ enum roster_answer roster_find(const struct roster *r, enum roster_key key, stru
     const struct row *row;
 
     id = key == ROSTER_CARD ? card_key(id) : slice_trim(id);
-    if (id.n == 0 || id.n > ROSTER_ID_BYTES)
+    if (id.n == 0 || id.n > ROSTER_ID_BYTES || *id.p == DEVICE_END)
         return ROSTER_UNKNOWN;
     if (r->by_device && at.device.n > 0 && at.device.n <= ROSTER_ID_BYTES)
         answer = look_up(r, key, id, at, &row);
@@ -244,17 +252,11 @@ void roster_ahead(const struct roster *r, unsigned n, const enum roster_key *key
     const struct table_slot *slot[ROSTER_AHEAD];
     const struct row *row[ROSTER_AHEAD];
     uint32_t h[ROSTER_AHEAD];
-    char name[ROSTER_ID_BYTES + 2];
 
+    for (unsigned i = 0; i < n; i++)
+        slot[i] = ids[i].n > 0 ? table_ahead(&r->ids[keys[i]], ids[i], &h[i]) : NULL;
     for (unsigned i = 0; i < n; i++) {
-        slot[i] = NULL;
-        if (ids[i].n > 0 && ids[i].n <= ROSTER_ID_BYTES)
-            slot[i] = table_ahead(&r->ids,
-                (struct slice){name, (size_t)(put_key(name, keys[i], ids[i], SLICE_NONE) - name)},
-                &h[i]);
-    }
-    for (unsigned i = 0; i < n; i++) {
-        const uint32_t *list = slot[i] ? table_ahead_slot(&r->ids, slot[i], h[i]) : NULL;
+        const uint32_t *list = slot[i] ? table_ahead_slot(&r->ids[keys[i]], slot[i], h[i]) : NULL;
         uint32_t rest = list ? *list : NO_OWNER;
 
         row[i] = next_owner(r, &rest);

@@ -2,7 +2,7 @@
 /* From the paper: four words of state, one round a word of the text, three at the end. */
 #include "siphash.h"
 
-#include <endian.h>
+#include "mix.h"
 
 static inline uint64_t turn(uint64_t x, int bits)
 {
@@ -33,18 +33,11 @@ uint64_t siphash(const uint64_t key[2], struct slice text)
 {
     uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
         key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
-    uint64_t word;
-    size_t i = 0;
+    const char *p = text.p, *end = text.p + text.n;
 
-    for (; i + sizeof word <= text.n; i += sizeof word) {
-        memcpy(&word, text.p + i, sizeof word);
-        take(v, le64toh(word));
-    }
-    word = 0;
-    if (i < text.n)
-        memcpy(&word, text.p + i, text.n - i);
-    word = le64toh(word) | (uint64_t)text.n << 56;
-    take(v, word);
+    for (; end - p >= 8; p += 8)
+        take(v, load_64(p));
+    take(v, load_tail(end, (size_t)(end - p), text.n) | (uint64_t)text.n << 56);
     v[2] ^= 0xff;
     for (int k = 0; k < 3; k++)
         mix_round(v);

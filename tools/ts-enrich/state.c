@@ -185,15 +185,18 @@ static size_t add_name(char *to, const uint64_t key[2], struct slice name)
 
 uint64_t state_key(const struct state *s, char kind, struct slice a, struct slice b)
 {
-    char text[NAMES_MAX + 2];
-    size_t n = 0;
+    const uint64_t key[2] = {s->key[0] ^ (unsigned char)kind, s->key[1]};
+    char text[NAMES_MAX + 1];
+    size_t n;
     uint64_t h;
 
-    text[n++] = kind;
-    n += add_name(text + n, s->key, a);
-    text[n++] = 0x1f;
-    n += add_name(text + n, s->key, b);
-    h = siphash(s->key, (struct slice){text, n});
+    if (b.n > 0) {
+        n = add_name(text, key, a);
+        text[n++] = 0x1f;
+        n += add_name(text + n, key, b);
+        a = (struct slice){text, n};
+    }
+    h = siphash(key, a);
     return h ? h : 1;
 }
 
@@ -590,6 +593,11 @@ void state_pass(
     /* The trail first: a process that is killed between the two asks it once more. */
     trail_pass(t, p, answer);
     memos_add(s->memos, p->mark.id, answer);
+}
+
+void state_expect(const struct state *s, const unsigned char id[16])
+{
+    memos_expect(s->memos, id);
 }
 
 bool state_recall(const struct state *s, const unsigned char id[16], unsigned char other[16])

@@ -51,6 +51,9 @@ void state_pass(
 bool state_recall(const struct state *s, const unsigned char id[16], unsigned char other[16]);
 void state_remember(struct state *s, const unsigned char id[16], const unsigned char other[16]);
 
+/* Asks for the memory that state_pass will read of this event. */
+void state_expect(const struct state *s, const unsigned char id[16]);
+
 /* Of many owners at once: asks for the memory that state_trail will read. */
 #define STATE_AHEAD 32
 void state_ahead(const struct state *s, unsigned n, const uint64_t *keys);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "buf.h"
+#include "mix.h"
 
 /* Ids that count up differ in their last bytes only: that goes to all bits. */
 static uint64_t spread(uint64_t h)
@@ -17,21 +18,18 @@ static uint64_t spread(uint64_t h)
 
 static uint32_t hash(struct slice name)
 {
-    uint64_t h = name.n, word;
+    const char *p = name.p, *end = name.p + name.n;
+    uint64_t h = name.n;
 
-    for (; name.n >= sizeof word; name.p += sizeof word, name.n -= sizeof word) {
-        memcpy(&word, name.p, sizeof word);
-        h = spread(h ^ word);
-    }
-    word = 0;
-    memcpy(&word, name.p, name.n);
-    h = spread(h ^ word);
+    for (; end - p >= 8; p += 8)
+        h = spread(h ^ load_64(p));
+    h = spread(h ^ load_tail(end, (size_t)(end - p), name.n));
     return (uint32_t)(h ^ h >> 32);
 }
 
 static bool is_name(const struct table *t, const struct table_slot *slot, struct slice name)
 {
-    return slot->bytes == name.n && memcmp(t->text + slot->at, name.p, name.n) == 0;
+    return slot->bytes == name.n && same_bytes(t->text + slot->at, name.p, name.n);
 }
 
 /* The slot of the name, or the free one where it would go.  Needs a table that is not empty. */

@@ -47,10 +47,24 @@ static uint32_t part_of_low(uint32_t low)
 /* A mark's part of the check.  Parts are added, so that one mark more or less is one sum. */
 static uint32_t part_of(const struct mark *m)
 {
-    uint64_t word[4];
+    uint64_t id[2];
 
-    memcpy(word, m, sizeof word);
-    return fold(mix(mix(word[0], word[1]), mix(word[2], word[3])));
+    memcpy(id, m->id, sizeof id);
+    return fold(mix(mix(id[0], id[1]), mix((uint64_t)m->time_s << 32 | m->place,
+                                           (uint64_t)m->serial << 32 | (uint32_t)m->flags << 16 |
+                                               (uint32_t)m->received << 8 | m->cancel)));
+}
+
+/* Field by field, as they were just written: the whole would wait for its parts. */
+static void copy_mark(struct mark *to, const struct mark *from)
+{
+    memcpy(to->id, from->id, sizeof to->id);
+    to->time_s = from->time_s;
+    to->place = from->place;
+    to->serial = from->serial;
+    to->flags = from->flags;
+    to->received = from->received;
+    to->cancel = from->cancel;
 }
 
 /* ---- the head ---- */
@@ -299,7 +313,7 @@ static void add_present(struct trail *t, struct lists *l, const struct mark *m)
     struct mark *slot = free_slot(t, l);
     unsigned at;
 
-    *slot = *m;
+    copy_mark(slot, m);
     l->sum += part_of(m);
     make_room(t, l);
     at = rank(t, l->present, l->presents, m->time_s);
@@ -315,7 +329,7 @@ static void add_past(struct trail *t, struct lists *l, const struct mark *m)
     struct mark *slot = free_slot(t, l);
     unsigned before = rank(t, l->past, l->pasts, m->time_s);
 
-    *slot = *m;
+    copy_mark(slot, m);
     for (unsigned i = 0; i < l->pasts; i++)
         l->sum -= part_of(&t->mark[l->past[i]]);
     l->pasts = 0;
@@ -369,23 +383,24 @@ static enum way next_way(
 
 void trail_pass(struct trail *t, const struct passage *p, struct passage_answer *answer)
 {
-    struct mark m = p->mark;
     const struct mark *known;
+    struct mark m;
     struct lists l;
     bool past;
 
     *answer = (struct passage_answer){.way = p->way};
     open_lists(head_of(t), &l);
-    known = find_id(t, &l, m.id);
+    known = find_id(t, &l, p->mark.id);
     if (known && !is_way(p->way))
         answer->way = way_of(known);
     if (known || answer_repeated(t, &l, p, answer))
         return;
-    past = is_past(t, &l, m.time_s);
+    past = is_past(t, &l, p->mark.time_s);
     answer->way = next_way(t, &l, p, past);
     /* What nobody will ask for is not kept. */
     if (!is_way(answer->way) && p->window_s == 0 && !p->ghost)
         return;
+    copy_mark(&m, &p->mark);
     m.flags = flags_of(answer->way, p->day);
     m.cancel = 0;
     if (past)
@@ -407,7 +422,7 @@ void trail_cancel(struct trail *t, const unsigned char id[16], uint32_t time_s)
         return;
     after = time_s - m->time_s;
     slot = free_slot(t, &l);
-    *slot = *m;
+    copy_mark(slot, m);
     l.sum -= part_of(m);
     slot->cancel = (uint8_t)(1 + (after < CANCEL_MAX_S ? after : CANCEL_MAX_S));
     l.sum += part_of(slot);
