@@ -90,9 +90,12 @@ static uint64_t employee_key(const struct context *c, struct slice employee)
 static struct trail *trail_of(const struct event *e, const struct context *c, const struct draft *d)
 {
     struct slice employee = employee_of(e, d);
-    uint64_t key = employee.n > 0 ? employee_key(c, employee) : 0;
-    uint64_t plain = key && state_find(c->state, key) ? 0 : plain_key(e, c);
+    uint64_t key = employee.n > 0 ? employee_key(c, employee) : 0, plain;
+    struct trail *trail = key ? state_find(c->state, key) : NULL;
 
+    if (trail)
+        return state_use(c->state, trail);
+    plain = plain_key(e, c);
     if (!key && !plain)
         return NULL;
     return key ? state_trail(c->state, key, plain) : state_trail(c->state, plain, 0);

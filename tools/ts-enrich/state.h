@@ -40,8 +40,10 @@ uint64_t state_key(const struct state *s, char kind, struct slice a, struct slic
    `old` (0: nothing), that one becomes the owner's. */
 struct trail *state_trail(struct state *s, uint64_t key, uint64_t old);
 
-/* The owner's trail, or NULL. */
+/* The owner's trail, or NULL; whoever then works with it says so by state_use, which gives it back.
+ */
 struct trail *state_find(const struct state *s, uint64_t key);
+struct trail *state_use(struct state *s, struct trail *t);
 
 /* What is to be said of a passage on this trail, or was when it came before. */
 void state_pass(
