@@ -28,9 +28,9 @@ people() {
         printf "{\"kind\":\"granted\",\"local_time\":\"2026-01-05T08:%02d:00\",\"device_id\":\"A\",\"person_id\":\"%d\"}\n",
             n % 60, n }'
 }
-people 1 1500 >people
-ts-enrich -c site.json people >wanted
-ts-enrich -c site.json --state grown people >/dev/null
+people 1 1500 >many
+ts-enrich -c site.json many >wanted
+ts-enrich -c site.json --state grown many >/dev/null
 
 # At each call that has to do with the file: it opens again, and goes on.
 if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null && [ "${MODE:-}" != asan ]; then
@@ -41,11 +41,11 @@ if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null && [ "${
             [ $call != fallocate ] || [ $n -lt 3 ] || cp grown k
             {
                 strace -qq -o /dev/null -P "$T/k" -e trace=$call -e inject=$call:signal=KILL:when=$n \
-                    ts-enrich -c site.json --state "$T/k" people >out
+                    ts-enrich -c site.json --state "$T/k" many >out
             } 2>/dev/null
             [ $? -eq 137 ] || continue
             points=$((points + 1))
-            ts-enrich -c site.json --state k people >out 2>err
+            ts-enrich -c site.json --state k many >out 2>err
             cmp -s out wanted || { broken=$((broken + 1)) && echo "# $call $n: $(<err)"; }
         done
     done
@@ -59,19 +59,19 @@ fi
 # A full disk: nobody new, no answer without its place in the state, and all of it later.
 mkdir small
 if [ -n "${TS_OWN_MOUNTS:-}" ] && mount -t tmpfs -o size=800k tmpfs small 2>/dev/null; then
-    ts-enrich -c site.json --state small/s people >out 2>err
+    ts-enrich -c site.json --state small/s many >out 2>err
     is "$?" 74 "a full disk: 74"
     like "$(<err)" 'small/s: no room for more people' "… and why"
     n=$(wc -l <out)
     ok $((n >= 200 && n < 1500 ? 0 : 1)) "what had room was answered ($n)"
     is "$(cmp out <(head -n "$n" wanted) 2>&1)" "" "as ever"
     mount -o remount,size=4m small
-    ts-enrich -c site.json --state small/s people >out
+    ts-enrich -c site.json --state small/s many >out
     is "$? $(cmp out wanted 2>&1)" "0 " "with room again: everything, with the same answers"
     umount small
     mount -t tmpfs -o size=40k tmpfs small
     head -c 40960 /dev/zero >small/full
-    ts-enrich -c site.json --state small/s people >out 2>err
+    ts-enrich -c site.json --state small/s many >out 2>err
     is "$? $(wc -l <out)" "74 0" "no room for the file at all: 74, no event"
     rm small/full
     mount -o remount,size=4m small
