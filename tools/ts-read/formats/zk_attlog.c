@@ -19,22 +19,17 @@
  * Of an unknown layout only person and time are taken, unless -o columns=pin,time,device,status,…
  * says what its columns are (`-`: none of them); it applies to rows with that many columns.
  *
- * A terminal whose clock was never set counts seconds from 1970 and holds them as a negative
- * distance from 2000 in months of 31 days; its firmware prints every field cut toward zero, signs
- * and all: "1971--10--29 -23:-59:-53" is 7 seconds after 1970-01-01T00:00:00.
- *
  * The extended export of black-and-white terminals has the serial number alone in its first line
  * and a checksum in its last.
  */
 #include <stdlib.h>
 
-#include "clock.h"
 #include "damage.h"
 #include "json.h"
 #include "word.h"
+#include "zk_time.h"
 
 #define COLUMNS_MAX 16
-#define TIME_BYTES 19
 #define SERIAL_BYTES_MIN 8
 #define SERIAL_BYTES_MAX 24
 #define CHECKSUM_BYTES_MAX 64
@@ -59,8 +54,7 @@ struct attlog {
     bool begun;       /* the first line was looked at */
     char serial[SERIAL_BYTES_MAX];
     size_t serial_bytes; /* 0: no serial number in this file */
-    char date[10];       /* the last one that exists */
-    char local_time[CLOCK_TEXT];
+    struct zk_time time;
     struct decoded out;
 };
 
@@ -139,133 +133,19 @@ static void *attlog_open(const struct format_options *options, struct fault *why
     return s;
 }
 
-/* ---- times ---- */
-
-static int two(const char *p)
-{
-    unsigned a = (unsigned)(p[0] - '0'), b = (unsigned)(p[1] - '0');
-
-    return a > 9 || b > 9 ? -1 : (int)(a * 10 + b);
-}
-
-/* A number with an optional minus, 1 to 4 digits; moves *p after it. */
-static bool take_signed(const char **p, const char *end, int *value)
-{
-    bool minus = *p < end && **p == '-';
-    const char *digits = *p += minus;
-
-    *value = 0;
-    for (; *p < end && *p - digits < 4 && **p >= '0' && **p <= '9'; ++*p)
-        *value = *value * 10 + (**p - '0');
-    if (minus)
-        *value = -*value;
-    return *p > digits;
-}
-
-/* Year, month, day, hour, minute, second as printed, signs and all. */
-static bool take_fields(struct slice text, int field[6])
-{
-    static const char marks[] = "-- ::";
-    const char *p = text.p, *end = text.p + text.n;
-
-    for (int i = 0; i < 6; i++) {
-        if (!take_signed(&p, end, &field[i]))
-            return false;
-        if (i < 5 && (p == end || *p++ != marks[i]))
-            return false;
-    }
-    return p == end;
-}
-
-static const char not_a_time[] = "not a time";
-static const char impossible[] = "impossible date";
-
-/* What the clock of a terminal that was never set really shows, from the fields that it printed. */
-static const char *read_unset(struct attlog *s, struct slice text)
-{
-    static const int lowest[6] = {-67, -11, -30, -23, -59, -59};
-    static const int base[6] = {0, 12, 31, 24, 60, 60};
-    int field[6];
-    int64_t packed = 0, days, months, years;
-
-    if (!take_fields(text, field))
-        return not_a_time;
-    field[0] -= 2000;
-    field[1] -= 1;
-    field[2] -= 1;
-    for (int i = 0; i < 6; i++) {
-        if (field[i] > 0 || field[i] < lowest[i])
-            return not_a_time;
-        packed = packed * base[i] + field[i];
-    }
-    if (packed >= 0 || packed < INT32_MIN)
-        return not_a_time;
-    days = (packed - 86399) / 86400; /* floor, as packed is negative */
-    months = (days - 30) / 31;
-    years = (months - 11) / 12;
-    if (!clock_date_exists(
-            (int)years + 2000, (int)(months - years * 12) + 1, (int)(days - months * 31) + 1))
-        return impossible;
-    clock_print_local(s->local_time,
-        clock_days(
-            (int)years + 2000, (int)(months - years * 12) + 1, (int)(days - months * 31) + 1) *
-                86400 +
-            (packed - days * 86400),
-        0);
-    draft_str(&s->out.draft, EV_TIME_NOTE, SLICE("clock_unset"));
-    return NULL;
-}
-
-/* A date in the clock's form that was not the one before; NULL when it exists. */
-static const char *check_date(struct attlog *s, const char *p)
-{
-    int century = two(p), year = two(p + 2), month = two(p + 5), day = two(p + 8);
-
-    if (century < 0 || year < 0 || month < 0 || day < 0 || p[4] != '-' || p[7] != '-')
-        return not_a_time;
-    if (!clock_date_exists(century * 100 + year, month, day))
-        return impossible;
-    memcpy(s->date, p, sizeof s->date);
-    return NULL;
-}
-
-/* Fills local_time, or says what is wrong.  Most rows have the date of the row before. */
-static const char *read_ordinary(struct attlog *s, struct slice text)
-{
-    const char *p = text.p, *error = NULL;
-    int h, m, sec;
-
-    if (text.n != TIME_BYTES || p[10] != ' ' || p[13] != ':' || p[16] != ':')
-        return not_a_time;
-    h = two(p + 11);
-    m = two(p + 14);
-    sec = two(p + 17);
-    if (h < 0 || m < 0 || sec < 0)
-        return not_a_time;
-    if (memcmp(p, s->date, sizeof s->date) != 0)
-        error = check_date(s, p);
-    if (!error && (h > 23 || m > 59 || sec > 59))
-        error = impossible;
-    memcpy(s->local_time, p, TIME_BYTES);
-    s->local_time[10] = 'T';
-    return error;
-}
+/* ---- rows ---- */
 
 static const char *read_time(struct attlog *s, struct slice text)
 {
-    const char *error = read_ordinary(s, text);
+    const char *error = zk_time_read(&s->time, text);
 
-    if (error) {
-        const char *unset = read_unset(s, text);
-
-        if (unset)
-            return error == not_a_time ? unset : error;
-    }
-    draft_str(&s->out.draft, EV_LOCAL_TIME, (struct slice){s->local_time, TIME_BYTES});
+    if (error)
+        return error;
+    draft_str(&s->out.draft, EV_LOCAL_TIME, (struct slice){s->time.local, ZK_TIME_BYTES});
+    if (s->time.unset)
+        draft_str(&s->out.draft, EV_TIME_NOTE, SLICE("clock_unset"));
     return NULL;
 }
-
-/* ---- rows ---- */
 
 /* Columns without the spaces around them; COLUMNS_MAX + 1 when there are more. */
 static unsigned split(struct slice row, struct slice column[COLUMNS_MAX])
@@ -440,15 +320,6 @@ static enum frame attlog_frame(
 
 /* ---- recognising ---- */
 
-static bool looks_like_time(struct slice text)
-{
-    int field[6];
-
-    text = slice_trim(text);
-    return text.n >= TIME_BYTES && take_fields(text, field) && field[0] >= 1900 &&
-           field[0] < 2200 && field[1] <= 12 && field[2] <= 31;
-}
-
 /* A row with a time in column 2 or 3, among the first lines: the very first one may be damaged. */
 static int attlog_sniff(struct slice head, bool whole)
 {
@@ -459,7 +330,7 @@ static int attlog_sniff(struct slice head, bool whole)
         unsigned n = split(line, column);
 
         if (n >= 2 && n <= COLUMNS_MAX &&
-            (looks_like_time(column[1]) || (n >= 3 && looks_like_time(column[2]))))
+            (zk_time_looks(column[1]) || (n >= 3 && zk_time_looks(column[2]))))
             return 95;
     }
     return 0;
