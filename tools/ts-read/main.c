@@ -13,7 +13,7 @@
 #include "stop.h"
 
 #define ALLOW_MAX 64
-#define FORMAT_OPTIONS_MAX 64
+#define OPTIONS_MAX 64
 #define ANSWER_WITHIN_MS 30000 /* for a peer that waits, unless --answer-within says otherwise */
 #define BODY_BYTES (1 << 20)
 #define MAP_BYTES (128 << 10) /* larger buffers go back to the system at once, not into holes */
@@ -38,7 +38,7 @@ static const struct option_spec options[] = {
     {'z', "zone", "ZONE", "zone of local times, like Asia/Manila or +08:00"},
     {'F', "follow", NULL, "follow files as they grow; reconnect; restart --into"},
     {'l', "listen", NULL, "listen at the source's address instead of connecting"},
-    {'o', "option", "KEY=VALUE", "an option of the format"},
+    {'o', "option", "KEY=VALUE", "an option of the format or the source"},
     {OPT_INTO, "into", "COMMAND", "feed events to COMMAND, wait for its receipts"},
     {OPT_SINCE, "since", "TIME", "only events from this time on"},
     {OPT_UNTIL, "until", "TIME", "only events before this time; a date: its whole day"},
@@ -72,7 +72,7 @@ struct settings {
     struct pump_config pump;
     struct sink_config sink;
     struct source_env env;
-    struct format_option format_option[FORMAT_OPTIONS_MAX];
+    struct format_option format_option[OPTIONS_MAX], source_option[OPTIONS_MAX];
     struct cidr allow[ALLOW_MAX];
     const char *checkpoint;
     bool list_formats, progress, verbose;
@@ -94,11 +94,28 @@ static int add_format_option(struct settings *s, const char *text, struct fault 
 
     if (!equal || equal == text)
         return fault_set(why, EX_USAGE, "-o %s: must be key=value", text);
-    if (o->count == FORMAT_OPTIONS_MAX)
-        return fault_set(why, EX_USAGE, "-o: more than %d", FORMAT_OPTIONS_MAX);
+    if (o->count == OPTIONS_MAX)
+        return fault_set(why, EX_USAGE, "-o: more than %d", OPTIONS_MAX);
     s->format_option[o->count++] =
         (struct format_option){{text, (size_t)(equal - text)}, slice_of(equal + 1)};
     return 0;
+}
+
+/* Those that a source reads are no format's. */
+static void part_options(struct settings *s, char **operand, size_t operands)
+{
+    size_t all = s->pump.options.count;
+
+    s->pump.options.count = 0;
+    s->env.options.option = s->source_option;
+    for (size_t i = 0; i < all; i++) {
+        struct format_option o = s->format_option[i];
+
+        if (source_option(&s->env, operand, operands, o.key))
+            s->source_option[s->env.options.count++] = o;
+        else
+            s->format_option[s->pump.options.count++] = o;
+    }
 }
 
 static int add_allow(struct settings *s, const char *text, struct fault *why)
@@ -265,6 +282,7 @@ static int run(struct settings *s, char **operand, size_t operands, struct fault
     /* A body may be one record. */
     if (s->env.listen && s->pump.options.longest < s->env.body_bytes)
         s->pump.options.longest = s->env.body_bytes;
+    part_options(s, config.operand, config.operands);
     s->env.sink = sink_new(&s->sink, why);
     if (!s->env.sink)
         return -1;

@@ -69,6 +69,9 @@ struct stream {
     bool ended, skipping, priming, primed;
     uint64_t events, bad;
     struct slice record;
+    const struct format_options *options;
+    void (*see)(void *arg, const struct decoded *decoded);
+    void *see_arg;
     uint64_t number;                   /* line of the record in hand */
     struct buf origin, device, source; /* JSON text; origin without its number and quote */
     size_t origin_bytes;
@@ -377,6 +380,8 @@ static void emit(void *arg, const struct decoded *d)
     }
     p->events++;
     s->events++;
+    if (s->see)
+        s->see(s->see_arg, d);
     if (d->error) {
         s->bad++;
         count_bad(p, d->error);
@@ -424,13 +429,17 @@ struct stream *stream_open(struct pump *p, const struct stream_config *config)
     *s = (struct stream){.pump = p, .kind = config->kind, .track = config->track};
     if (s->track)
         s->track->refs++;
-    json_text(&s->device, p->config.device ? p->config.device : config->device);
-    s->fallback_device = !p->config.device;
+    s->options = config->options ? config->options : &p->config.options;
+    s->see = config->see;
+    s->see_arg = config->see_arg;
+    s->fallback_device = !config->certain_device && !p->config.device;
+    json_text(&s->device,
+        config->certain_device || !p->config.device ? config->device : p->config.device);
     json_text(&s->origin, config->origin);
     if (s->kind < STREAM_PEER)
         s->origin.data[s->origin.len - 1] = ':';
     s->origin_bytes = s->origin.len;
-    s->format = p->config.format ? p->config.format : config->format;
+    s->format = config->certain_format || !p->config.format ? config->format : p->config.format;
     return s;
 }
 
@@ -578,7 +587,7 @@ static void report_long(struct stream *s)
 
 static int use_format(struct stream *s, const struct format *format, struct fault *why)
 {
-    s->state = format->open(&s->pump->config.options, why);
+    s->state = format->open(s->options, why);
     if (!s->state)
         return -1;
     s->format = format;

@@ -54,10 +54,17 @@ enum stream_kind {
 
 struct stream_config {
     enum stream_kind kind;
-    const char *origin;          /* file's base name, or peer's address and port */
-    const char *device;          /* device_id where neither format nor -d knows one */
-    const struct format *format; /* instead of the pump's auto; NULL: auto */
-    struct track *track;         /* the stream takes a share of its own; NULL without a command */
+    const char *origin;                   /* file's base name, or peer's address and port */
+    const char *device;                   /* device_id where neither format nor -d knows one */
+    bool certain_device;                  /* … it is the device's own name, and stands above -d */
+    const struct format *format;          /* instead of the pump's auto; NULL: auto */
+    bool certain_format;                  /* … and stands above -f */
+    const struct format_options *options; /* of the format, instead of the pump's; NULL: those */
+    struct track *track; /* the stream takes a share of its own; NULL without a command */
+
+    /* Is shown each event before it is handed on (also those out of --since/--until); or NULL. */
+    void (*see)(void *arg, const struct decoded *decoded);
+    void *see_arg;
 };
 
 enum stream_state {

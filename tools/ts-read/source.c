@@ -38,6 +38,16 @@ const struct source *source_find(
     return NULL;
 }
 
+bool source_option(
+    const struct source_env *env, char *const *operand, size_t operands, struct slice key)
+{
+    for (size_t n = 0; n < operands; n++)
+        for (size_t i = 0; sources[i]; i++)
+            if (sources[i]->option && sources[i]->takes(env, operand[n]) && sources[i]->option(key))
+                return true;
+    return false;
+}
+
 bool source_scheme(const char *operand, const char *scheme, const char **rest)
 {
     size_t n = strlen(scheme);

@@ -21,9 +21,10 @@ struct source_env {
     bool follow, listen;      /* -F, -l */
     const struct cidr *allow; /* --allow */
     size_t allow_count;
-    const char *token_file; /* NULL: none */
-    size_t body_bytes;      /* --max-body */
-    int64_t answer_ms;      /* --answer-within for a peer that waits; never 0 */
+    const char *token_file;        /* NULL: none */
+    size_t body_bytes;             /* --max-body */
+    int64_t answer_ms;             /* --answer-within for a peer that waits; never 0 */
+    struct format_options options; /* -o pairs that a source reads */
 };
 
 enum source_state {
@@ -43,6 +44,9 @@ struct source {
     const char *name;
     const char *synopsis;
     bool in_turn; /* read one after another; the others all at once */
+
+    /* Whether it reads this -o key, which then goes to no format: see env->options; may be NULL. */
+    bool (*option)(struct slice key);
 
     /* Whether it reads what the operand names, with -F and -l as they are. */
     bool (*takes)(const struct source_env *env, const char *operand);
@@ -101,6 +105,10 @@ extern const struct source *const sources[];
 /* The source for an operand, or NULL and *why (64). */
 const struct source *source_find(
     const struct source_env *env, const char *operand, struct fault *why);
+
+/* Whether a source of one of the operands reads this -o key. */
+bool source_option(
+    const struct source_env *env, char *const *operand, size_t operands, struct slice key);
 
 /* What a stream's state is for its only source. */
 enum source_state source_state(enum stream_state state);

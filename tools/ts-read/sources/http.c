@@ -88,7 +88,7 @@ void http_ready(struct conn *c)
 
 void http_hold(struct conn *c)
 {
-    size_t held = c->in.cap + c->body.cap + c->envelope.cap;
+    size_t held = c->in.cap + c->body.cap + c->request.kept.cap;
 
     if (c->stream)
         held += stream_room_bytes(c->stream);
@@ -371,8 +371,20 @@ static void http_close(void *state)
     listener_close(h->listener);
     if (h->epoll >= 0)
         close(h->epoll);
+    for (size_t i = 0; dialects[i]; i++)
+        if (dialects[i]->close)
+            dialects[i]->close(h->dialect[i]);
+    buf_free(&h->text);
     secret_forget(&h->token);
     free(h);
+}
+
+static int open_dialects(struct http *h, struct fault *why)
+{
+    for (size_t i = 0; dialects[i]; i++)
+        if (dialects[i]->open && !(h->dialect[i] = dialects[i]->open(h->env, why)))
+            return -1;
+    return 0;
 }
 
 static void *http_open(
@@ -396,6 +408,8 @@ static void *http_open(
     if (endpoint_parse(operand, rest, &config.at, why) < 0)
         goto out;
     if (env->token_file && secret_read(env->token_file, &h->token, why) < 0)
+        goto out;
+    if (open_dialects(h, why) < 0)
         goto out;
     h->listener = listener_open(&config, why);
     if (!h->listener)
@@ -468,14 +482,17 @@ static void http_commit(void *state, void *token, enum verdict verdict)
     http_settled(token, verdict);
 }
 
-/* SIGHUP: the token may have changed; one that cannot be read leaves the old one in force.  The
-   number of a descriptor that was read may be a connection's by now. */
+/* SIGHUP: the token may have changed, or a file of a dialect; one that cannot be read leaves the
+   old one in force.  The number of a descriptor that was read may be a connection's by now. */
 static void http_reload(void *state)
 {
     struct http *h = state;
     struct buf token = {0};
     struct fault why;
 
+    for (size_t i = 0; dialects[i]; i++)
+        if (dialects[i]->reload)
+            dialects[i]->reload(h->dialect[i]);
     if (!h->env->token_file || secret_inherited(h->env->token_file))
         return;
     if (secret_read(h->env->token_file, &token, &why) < 0) {
@@ -489,6 +506,7 @@ static void http_reload(void *state)
 const struct source source_http = {
     .name = "http",
     .synopsis = "-l http://[host]:port: events by POST or PUT",
+    .option = dialect_option,
     .takes = http_takes,
     .open = http_open,
     .run = http_run,

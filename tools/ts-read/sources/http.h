@@ -10,17 +10,21 @@
  *
  * http.c         the source: accepting, readiness, time, the back-channel
  * http_read.c    bytes to requests: head, body, and what is refused before anything is read
- * http_events.c  a whole body to events: content coding, format, CloudEvents
+ * http_events.c  a whole body to events
  * http_reply.c   answers
+ *
+ * What peers speak is none of its business: http_dialect.h.
  */
 #ifndef TS_HTTP_H
 #define TS_HTTP_H
 
 #include "body.h"
+#include "http_dialect.h"
 #include "listener.h"
 #include "source.h"
 
 #define HTTP_SCRATCH_BYTES (64u << 10) /* one read */
+#define HTTP_DROPPED_BYTES (64u << 20) /* of a body that is read and dropped */
 #define HTTP_HELD_BYTES (4u << 20)     /* of all that was read of all peers; see http_read.c */
 
 enum phase {
@@ -51,13 +55,13 @@ struct conn {
     bool close;              /* to be closed after the answer */
     bool bare;               /* HEAD: the answer has no body */
     bool packed;             /* the body is gzip */
+    enum plan plan;          /* what is done with the body */
+    struct request request;  /* for its dialect */
     struct buf in;           /* read, and not used yet: half a head, or a next request */
     struct body reading;
     struct buf body;
-    struct buf envelope; /* of a CloudEvent whose attributes came as fields; see http_events.c */
-    size_t held;         /* bytes of these that count against HTTP_HELD_BYTES */
-    const char *type;    /* format that the media type names; NULL: none */
-    struct buf out;      /* of the answer, what the socket did not take yet */
+    size_t held;    /* bytes of these that count against HTTP_HELD_BYTES */
+    struct buf out; /* of the answer, what the socket did not take yet */
     size_t out_from;
     struct stream *stream;
     struct track *track;
@@ -76,6 +80,8 @@ struct http {
     struct phase_list phase[PHASES];
     struct phase_list ready, starved; /* by next_ready */
     size_t held_bytes;
+    void *dialect[DIALECTS_MAX]; /* the state of each */
+    struct buf text;             /* of the answer in hand */
     struct buf token;
     bool waiting; /* somebody may wait to be accepted */
     bool stopping, failed;
@@ -106,8 +112,8 @@ void http_use(struct conn *c, struct slice in);
 
 /* ---- http_events.c ---- */
 
-/* Remembers of the head what says how the body is to be read.  0, or a status to refuse it with. */
-unsigned http_describe(struct conn *c, const struct head *head);
+/* Unpacks the body where it is gzip; false when the request was refused. */
+bool http_unpack(struct conn *c);
 
 /* Hands on as many events of the body as the sink takes. */
 void http_feed(struct conn *c);
@@ -115,15 +121,18 @@ void http_feed(struct conn *c);
 /* Answers when all of them have. */
 void http_settled(struct conn *c, enum verdict verdict);
 
-/* Lets go of the body and its events. */
+/* Lets go of the body, its events, and what the dialect keeps. */
 void http_forget(struct conn *c);
+void http_leave_dialect(struct request *r);
 
 /* ---- http_reply.c ---- */
 
-/* Answers; error NULL: what the status says. */
+/* An answer for a dialect to fill in, and its way out. */
+void http_reply_begin(struct conn *c, struct reply *reply);
+void http_reply(struct conn *c, const struct reply *reply);
+
+/* Answers without the dialect; error NULL: what the status says. */
 void http_refuse(struct conn *c, unsigned status, const char *error);
-void http_accepted(struct conn *c, uint64_t events, uint64_t bad);
-void http_healthy(struct conn *c);
 
 /* Asks for the body. */
 void http_continue(struct conn *c);

@@ -6,7 +6,6 @@
  * their time is over.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,86 +23,137 @@ static bool authorized(const struct http *h, struct slice value)
            secret_equal((struct slice){value.p + n, value.n - n}, buf_all(&h->token));
 }
 
-/* What can be said before the body is read: 0, or a status. */
-static unsigned judge_head(struct conn *c, const struct head *head)
+/* Of a body that is wanted: 0, or a status to refuse it with before it is read. */
+static unsigned judge_body(struct conn *c, const struct head *head)
 {
     const struct http *h = c->http;
-    bool reads = head->method == METHOD_GET || head->method == METHOD_HEAD;
 
-    if (reads && slice_is(head->target, "/healthz"))
-        return sink_down(h->env->sink) ? 503 : 200;
-    if (!authorized(h, head->authorization))
-        return 401;
-    if (reads)
-        return 405;
     c->packed = head_word(head->coding, "gzip") || head_word(head->coding, "x-gzip");
+    if (c->plan == PLAN_DROP)
+        return head->body_bytes > HTTP_DROPPED_BYTES ? 413 : 0;
     if (head->coding.p && !c->packed && !head_word(head->coding, "identity"))
         return 415;
     if (head->body_bytes > h->env->body_bytes)
         return 413;
-    if (h->stopping || sink_down(h->env->sink))
-        return 503;
-    return 0;
+    return c->plan == PLAN_FEED && (h->stopping || sink_down(h->env->sink)) ? 503 : 0;
 }
 
-/* A head is whole and good: 0: its body comes next; else the status to answer with. */
-static unsigned begin_request(struct conn *c, const struct head *head, const char **error)
+static void choose_dialect(struct conn *c, struct ask *ask)
+{
+    struct slice target = ask->head->target;
+    const char *mark = memchr(target.p, '?', target.n);
+    size_t i = 0;
+
+    ask->path = (struct slice){target.p, mark ? (size_t)(mark - target.p) : target.n};
+    ask->query =
+        mark ? (struct slice){mark + 1, target.n - ask->path.n - 1} : (struct slice){"", 0};
+    while (!dialects[i]->takes(ask))
+        i++;
+    c->request.dialect = dialects[i];
+    c->request.state = c->http->dialect[i];
+}
+
+static bool is_known(const struct conn *c, const struct ask *ask)
+{
+    const struct request *r = &c->request;
+
+    return authorized(c->http, ask->head->authorization) ||
+           (r->dialect->knows && r->dialect->knows(r->state, ask));
+}
+
+/* What can be said by the head alone: true when that is all. */
+static bool judge_head(struct conn *c, const struct head *head, struct reply *reply)
+{
+    struct ask ask = {.head = head, .peer = c->name, .host = c->host};
+    bool reads = head->method == METHOD_GET || head->method == METHOD_HEAD;
+
+    if (reads && slice_is(head->target, "/healthz")) {
+        if (sink_down(c->http->env->sink))
+            reply->status = 503;
+        else
+            buf_lit(reply->text, "{\"status\":\"ok\"}\n");
+        return true;
+    }
+    choose_dialect(c, &ask);
+    if (!is_known(c, &ask)) {
+        reply->status = 401;
+        return true;
+    }
+    c->plan = c->request.dialect->begin(&c->request, &ask, reply);
+    if (c->plan == PLAN_ANSWER)
+        return true;
+    reply->status = judge_body(c, head);
+    if (reply->status != 0 && c->request.dialect->refused)
+        c->request.dialect->refused(&c->request, reply->status);
+    return reply->status != 0;
+}
+
+/* What has become of what was read: more is needed, a body is whole, *reply is the answer. */
+enum taken { TAKEN_MORE, TAKEN_WHOLE, TAKEN_ANSWER };
+
+/* A head is whole and good. */
+static enum taken begin_request(struct conn *c, const struct head *head, struct reply *reply)
 {
     bool empty = !head->chunked && head->body_bytes == 0;
-    unsigned status = judge_head(c, head);
 
     c->bare = head->method == METHOD_HEAD;
-    if (status == 0 && empty) {
-        *error = "empty body";
-        status = 400;
+    if (judge_head(c, head, reply)) {
+        /* The body of a request that is refused is not read. */
+        c->close = head->close || !empty;
+        return TAKEN_ANSWER;
     }
-    if (status == 0)
-        status = http_describe(c, head);
-    /* The body of a request that is refused is not read. */
-    c->close = head->close || (status != 0 && !empty);
-    if (status != 0)
-        return status;
-    body_begin(&c->reading, head, c->http->env->body_bytes);
+    c->close = head->close;
+    body_begin(
+        &c->reading, head, c->plan == PLAN_DROP ? HTTP_DROPPED_BYTES : c->http->env->body_bytes);
     http_enter(c, PHASE_BODY);
     if (head->expects)
         http_continue(c);
-    return 0;
+    return TAKEN_MORE;
 }
 
-#define TAKEN_WHOLE 1u
-
-/* Takes one request at most off *in: what follows it waits for its answer.  0: more bytes are
- * needed; TAKEN_WHOLE: its body is here; else the status to answer with. */
-static unsigned take(struct conn *c, struct slice *in, const char **error)
+static enum taken take_head(struct conn *c, struct slice *in, struct reply *reply)
 {
     struct head head;
-    unsigned status = 0;
     int rc;
 
-    if (c->phase == PHASE_IDLE || c->phase == PHASE_HEAD) {
-        if (c->phase == PHASE_IDLE)
-            http_enter(c, PHASE_HEAD);
-        rc = head_check(*in, &head);
-        if (rc == HEAD_MORE)
-            return 0;
-        c->bare = false;
-        c->close = true;
-        if (rc != 0)
-            return (unsigned)rc;
-        in->p += head.bytes;
-        in->n -= head.bytes;
-        status = begin_request(c, &head, error);
+    if (c->phase == PHASE_IDLE)
+        http_enter(c, PHASE_HEAD);
+    rc = head_check(*in, &head);
+    if (rc == HEAD_MORE)
+        return TAKEN_MORE;
+    c->bare = false;
+    c->close = true;
+    if (rc != 0) {
+        reply->status = (unsigned)rc;
+        return TAKEN_ANSWER;
     }
-    if (status != 0)
-        return status;
+    in->p += head.bytes;
+    in->n -= head.bytes;
+    return begin_request(c, &head, reply);
+}
+
+/* Takes one request at most off *in: what follows it waits for its answer. */
+static enum taken take(struct conn *c, struct slice *in, struct reply *reply)
+{
+    enum taken taken = TAKEN_MORE;
+    int rc;
+
+    if (c->phase != PHASE_BODY)
+        taken = take_head(c, in, reply);
+    if (taken != TAKEN_MORE || c->phase != PHASE_BODY)
+        return taken;
     rc = body_take(&c->reading, in, &c->body);
+    if (c->plan == PLAN_DROP)
+        buf_free(&c->body);
     if (rc == BODY_MORE)
-        return 0;
-    if (rc != 0)
-        c->close = true;
-    else if (c->body.len == 0)
-        *error = "empty body";
-    return rc != 0 ? (unsigned)rc : c->body.len == 0 ? 400 : TAKEN_WHOLE;
+        return TAKEN_MORE;
+    if (rc == 0)
+        return TAKEN_WHOLE;
+    c->close = true;
+    reply->status = (unsigned)rc;
+    if (c->request.dialect->refused)
+        c->request.dialect->refused(&c->request, (unsigned)rc);
+    return TAKEN_ANSWER;
 }
 
 /* Keeps what was not used: in is a part of c->in, or of the scratch. */
@@ -120,18 +170,31 @@ static void keep(struct conn *c, struct slice in)
     http_hold(c);
 }
 
+/* A whole body that gives no events. */
+static void answer(struct conn *c, struct reply *reply)
+{
+    if (c->plan == PLAN_DROP)
+        buf_free(&c->body);
+    else if (!http_unpack(c))
+        return;
+    c->request.dialect->answer(&c->request, buf_all(&c->body), reply);
+    http_reply(c, reply);
+}
+
 void http_use(struct conn *c, struct slice in)
 {
-    const char *error = NULL;
-    unsigned status = take(c, &in, &error);
+    struct reply reply;
+    enum taken taken;
 
+    http_reply_begin(c, &reply);
+    taken = take(c, &in, &reply);
     keep(c, in);
-    if (status == TAKEN_WHOLE)
+    if (taken == TAKEN_WHOLE && c->plan == PLAN_FEED)
         http_enter(c, PHASE_FEED);
-    else if (status == 200)
-        http_healthy(c);
-    else if (status != 0)
-        http_refuse(c, status, error);
+    else if (taken == TAKEN_WHOLE)
+        answer(c, &reply);
+    else if (taken == TAKEN_ANSWER)
+        http_reply(c, &reply);
 }
 
 void http_read(struct conn *c)

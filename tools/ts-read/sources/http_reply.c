@@ -8,6 +8,7 @@
 
 #include "http.h"
 
+#define HEAD_BYTES_MAX 1024 /* of an answer */
 #define RETRY_AFTER "Retry-After: 5\r\n"
 
 const char http_forbidden[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n"
@@ -25,6 +26,7 @@ static const struct status statuses[] = {
     {200, "OK", "", ""},
     {400, "Bad Request", "a request that could be read in two ways", ""},
     {401, "Unauthorized", "bearer token missing or wrong", "WWW-Authenticate: Bearer\r\n"},
+    {404, "Not Found", "nothing is here", ""},
     {405, "Method Not Allowed", "send events with POST or PUT", "Allow: POST, PUT\r\n"},
     {408, "Request Timeout", "too slow", ""},
     {413, "Content Too Large", "body too large", ""},
@@ -104,18 +106,31 @@ void http_send(struct conn *c)
         sent(c);
 }
 
-static void reply(struct conn *c, const struct status *s, unsigned status, const char *json)
+/* Of one piece where it is small, which it nearly always is. */
+static void put(struct conn *c, const struct reply *reply, const struct status *s)
 {
-    char text[1024];
+    struct slice body = buf_all(reply->text);
+    char text[2048];
     size_t len, done;
 
     c->close = c->close || c->http->stopping;
-    len = (size_t)snprintf(text, sizeof text,
-        "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-        "%s%s\r\n%s",
-        status, s->phrase, date_now(c->http), strlen(json), s->fields,
-        c->close ? "Connection: close\r\n" : "", c->bare ? "" : json);
+    len = (size_t)snprintf(text, HEAD_BYTES_MAX,
+        "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s\r\n",
+        reply->status ? reply->status : 200, s->phrase, date_now(c->http),
+        reply->type ? reply->type : "application/json", body.n, s->fields,
+        reply->fields ? reply->fields : "", c->close ? "Connection: close\r\n" : "");
+    if (c->bare)
+        body.n = 0;
     http_enter(c, PHASE_REPLY);
+    if (body.n > sizeof text - len) {
+        buf_add(&c->out, text, len);
+        buf_slice(&c->out, body);
+        http_send(c);
+        return;
+    }
+    if (body.n > 0)
+        memcpy(text + len, body.p, body.n);
+    len += body.n;
     done = push(c, text, len);
     if (done == len)
         sent(c);
@@ -123,32 +138,33 @@ static void reply(struct conn *c, const struct status *s, unsigned status, const
         buf_add(&c->out, text + done, len - done);
 }
 
+void http_reply_begin(struct conn *c, struct reply *reply)
+{
+    c->http->text.len = 0;
+    *reply = (struct reply){.text = &c->http->text};
+}
+
+void http_reply(struct conn *c, const struct reply *reply)
+{
+    const struct status *s = find_status(reply->status ? reply->status : 200);
+
+    http_forget(c);
+    if (reply->status >= 400 && reply->text->len == 0)
+        buf_printf(reply->text, "{\"error\":\"%s\"}\n", reply->error ? reply->error : s->error);
+    put(c, reply, s);
+}
+
 void http_refuse(struct conn *c, unsigned status, const char *error)
 {
-    const struct status *s = find_status(status);
-    char json[160];
+    const struct request *r = &c->request;
+    struct reply reply;
 
-    http_forget(c);
-    snprintf(json, sizeof json, "{\"error\":\"%s\"}\n", error ? error : s->error);
-    reply(c, s, status, json);
-}
-
-void http_accepted(struct conn *c, uint64_t events, uint64_t bad)
-{
-    char json[160];
-
-    http_forget(c);
-    if (bad > 0)
-        snprintf(json, sizeof json, "{\"accepted\":%llu,\"not_understood\":%llu}\n",
-            (unsigned long long)events, (unsigned long long)bad);
-    else
-        snprintf(json, sizeof json, "{\"accepted\":%llu}\n", (unsigned long long)events);
-    reply(c, &statuses[0], 200, json);
-}
-
-void http_healthy(struct conn *c)
-{
-    reply(c, &statuses[0], 200, "{\"status\":\"ok\"}\n");
+    if (r->dialect && r->dialect->refused)
+        r->dialect->refused(&c->request, status);
+    http_reply_begin(c, &reply);
+    reply.status = status;
+    reply.error = error;
+    http_reply(c, &reply);
 }
 
 void http_continue(struct conn *c)
