@@ -6,6 +6,7 @@ extern const struct format format_csv;
 extern const struct format format_json;
 extern const struct format format_ndjson;
 extern const struct format format_zk_attlog;
+extern const struct format format_zk_push;
 
 /* Sorted by name; a new format adds its line here and above. */
 const struct format *const formats[] = {
@@ -13,6 +14,7 @@ const struct format *const formats[] = {
     &format_json,
     &format_ndjson,
     &format_zk_attlog,
+    &format_zk_push,
     NULL,
 };
 
