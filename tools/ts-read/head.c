@@ -81,16 +81,33 @@ static bool take_word(struct slice *line, struct slice *word)
     return true;
 }
 
+/* Devices that push to /iclock/ write spaces into their queries as they are: there, and only
+   there, the target ends at the last space of the line. */
+static bool take_target(struct slice *line, struct slice *target)
+{
+    const char *space = line->n > 0 ? memrchr(line->p, ' ', line->n) : NULL;
+    const char *mark = space ? memchr(line->p, '?', (size_t)(space - line->p)) : NULL;
+    const char *first = memchr(line->p, ' ', line->n);
+    bool spaced = line->n > 8 && memcmp(line->p, "/iclock/", 8) == 0 && mark && first > mark;
+
+    if (!space || (first != space && !spaced))
+        return false;
+    *target = (struct slice){line->p, (size_t)(space - line->p)};
+    line->n -= target->n + 1;
+    line->p = space + 1;
+    return true;
+}
+
 static int check_request_line(struct slice line, struct head *head)
 {
     static const char *const methods[METHODS] = {"GET", "HEAD", "POST", "PUT"};
     struct slice method;
 
-    if (!take_word(&line, &method) || !take_word(&line, &head->target) || !is_token(method) ||
+    if (!take_word(&line, &method) || !take_target(&line, &head->target) || !is_token(method) ||
         head->target.n == 0 || head->target.p[0] != '/')
         return 400;
     for (size_t i = 0; i < head->target.n; i++)
-        if (head->target.p[i] < 0x21 || head->target.p[i] > 0x7e)
+        if (head->target.p[i] < 0x20 || head->target.p[i] > 0x7e)
             return 400;
     if (line.n != 8 || memcmp(line.p, "HTTP/", 5) != 0)
         return 400;

@@ -63,7 +63,7 @@ static const struct program program = {
     .options = options,
     .print_version = zone_print_version,
     .more = "Sources: a file, - (standard input, the default), tcp://host:port;\n"
-            "with -l: tcp://:PORT, http://:PORT.\n"
+            "with -l: tcp://:PORT, http://:PORT (also for ZKTeco devices that push).\n"
             "An address that is not loopback needs --allow, or for HTTP --token-file.\n"
             "See ts-read(1).\n",
 };

@@ -2,10 +2,12 @@
 /* The table of dialects. */
 #include "http_dialect.h"
 
+extern const struct dialect dialect_iclock;
 extern const struct dialect dialect_plain;
 
 /* Add new ones above the last, which takes what is left. */
 const struct dialect *const dialects[] = {
+    &dialect_iclock,
     &dialect_plain,
     NULL,
 };

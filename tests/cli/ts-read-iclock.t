@@ -1,0 +1,315 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# ts-read -l http:// as the server of ZKTeco devices that push: what each page answers, who may,
+# OK after receipts and never before, periods asked for again, what is noticed, and what is not
+# shown. The device is tests/sim/zk_push.py, and curl.
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+command -v ts-read >/dev/null || skip_all "ts-read is not built"
+for tool in curl jq python3; do
+    command -v $tool >/dev/null || skip_all "needs $tool"
+done
+cd "$T" || exit 1
+store=$ROOT/tests/support/store.pl
+sim=$ROOT/tests/sim/zk_push.py
+t=$'\t'
+
+# listening ARG...: starts it; sets $reader, $port and $url.
+listening() {
+    rm -f out err
+    spawn ts-read -l "$@" >out 2>err
+    reader=$spawned
+    wait_for 5 grep -q '^listening on ' err
+    port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' err)
+    url=http://127.0.0.1:$port
+}
+ends() {
+    kill -TERM "$reader" 2>/dev/null
+    wait "$reader"
+    status=$?
+}
+# get PAGE?QUERY [CURL OPTION...]: prints the status and the answer.
+get() {
+    local page=$1
+    shift
+    curl -s -g -m 20 -o answer -w '%{http_code} ' "$@" "$url/iclock/$page"
+    cat answer
+}
+# post PAGE?QUERY BODY: the same.
+post() {
+    local page=$1 body=$2
+    shift 2
+    get "$page" --data-binary "$body" -H 'Content-Type: text/plain' "$@"
+}
+# device NAME OPTION...: a device, whose end is told.
+device() {
+    local name=$1
+    shift
+    python3 "$sim" "$@" "$port" >device.json 2>device.err
+    is "$? $(<device.err)" "0 " "$name"
+}
+
+# --- pages -----------------------------------------------------------------------------------------
+listening http://:0
+is "$(get 'cdata?SN=CGXH2012345&options=all&pushver=2.4.0' | head -n 1)" \
+    '200 GET OPTION FROM: CGXH2012345' "a handshake"
+is "$(sed -n 's/^TransFlag=//p' answer)" 1100000000 "asks for attendance and operations, not for people"
+is "$(grep -c '^TimeZone' answer)" 0 "and says no zone, for none is configured"
+is "$(grep -c -x -e 'Stamp=9999' -e 'ATTLOGStamp=9999' -e 'Realtime=1' answer)" 3 "stamps of both generations"
+is "$(get 'cdata?SN=NYU7251601501&options=all&DeviceType=acc' | head -n 1)" '200 registry=ok' \
+    "a handshake of access control"
+code=$(sed -n 's/^RegistryCode=//p' answer)
+is "$(grep -c '^TransTables=Transaction$' answer)" 1 "asks for passages alone"
+is "$(post 'registry?SN=NYU7251601501' 'DeviceType=acc,~OEMVendor=ZKTECO CO., LTD.,CommKey=12345')" \
+    "200 RegistryCode=$code" "the registry, with the same code"
+is "$(get 'push?SN=NYU7251601501' | head -n 1)" '200 ServerVersion=3.1.2' "push by GET"
+is "$(post 'push?SN=NYU7251601501' '' | head -n 1)" '200 ServerVersion=3.1.2' "and by POST"
+row="17${t}2026-03-02 08:01:12${t}0${t}1"
+while IFS='|' read -r page body want name; do
+    is "$(post "$page" "$body")" "200 $want" "$name"
+done <<END
+cdata?SN=A1&table=ATTLOG&Stamp=9999|$row|OK: 1|ATTLOG
+cdata?SN=A1&Stamp=289503453|$row|OK: 1|without a table, as in 2009
+cdata?SN=A1&table=ATTLOG%20Stamp=123|$row|OK: 1|a table and a stamp in one value
+cdata.aspx?sn=A1&Table=attlog&ATTLOGStamp=9999|$row|OK: 1|with .aspx, in other letters
+iclock/cdata/?SN=A1&table=ATTLOG|$row|OK: 1|iclock twice, and a slash
+cdata?SN=A1&OpStamp=5|OPLOG 4${t}0${t}2026-03-02 08:01:12${t}0|OK: 1|an operation log without a table
+cdata?SN=A1&table=OPERLOG&OpStamp=5|USER PIN=1${t}Passwd=SECRET|OK: 1|a person is dropped
+cdata?SN=A1&table=rtlog|time=2026-03-02 08:01:13${t}pin=17${t}event=3|OK|rtlog
+cdata?SN=A1&table=rtstate|time=2026-03-02 08:01:13${t}sensor=02|OK|rtstate
+cdata?SN=A1&table=options|~DeviceName=X,CommKey=SECRET|OK|options
+cdata?SN=A1&table=tabledata&tablename=user&count=2|user uid=1${t}password=SECRET|user=2|people of access control
+cdata?SN=A1&table=BIODATA|BIODATA Pin=1${t}Tmp=SECRET|OK|templates
+cdata?SN=A1&table=ATTPHOTO&Stamp=9999|PIN=1.jpg|OK|a photo
+fdata?SN=A1&PIN=1&PhotoStamp=4|PIN=1.jpg|OK|a photo of old firmware
+querydata?SN=A1&type=tabledata&cmdid=1&tablename=user&count=3&packcnt=1&packidx=1|user uid=1${t}name=SECRET|user=3|an answer about people
+querydata?SN=A1&type=tabledata&cmdid=1&tablename=transaction&count=1&packcnt=1&packidx=1|transaction pin=17${t}eventtype=3${t}time_second=841132873|transaction=1|an answer about passages
+querydata?SN=A1&type=options&cmdid=1|CommKey=SECRET|OK|an answer about options
+devicecmd?SN=A1|ID=1&Return=0&CMD=DATA|OK|a result of nothing that was asked
+getrequest?SN=A1|ID=1&Return=0&CMD=DATA|OK|the same, as old firmware posts it
+exchange?SN=A1&type=publickey|x|OK|an exchange of keys
+rtdata?SN=A1|x|OK|rtdata
+END
+is "$(get 'getrequest?SN=A1')" '200 OK' "no work"
+is "$(get 'getreq?SN=A1')" '200 OK' "under its other name"
+is "$(get 'ping?SN=A1')" '200 OK' "ping"
+is "$(get 'service/control?SN=A1')" '200 OK' "service/control"
+is "$(get 'rtdata?SN=A1&type=time')" '200 OK' "no time, for no zone is configured"
+is "$(get 'nowhere?SN=A1')" '404 UNKNOWN' "an unknown page"
+is "$(get 'cdata?options=all' | head -c 3)" 400 "no serial number"
+is "$(get "cdata?SN=$(head -c 40 /dev/zero | tr '\0' A)" | head -c 3)" 400 "one that is too long"
+is "$(get 'cdata?SN=../../etc' | head -c 3)" 400 "one that is a path"
+is "$(post 'cdata?SN=A1&table=ATTLOG' '')" '200 OK: 0' "a post without a row"
+printf 'GET /iclock/getrequest?SN=A1&INFO=Ver 6.39 Apr 28 2008,1,1,5 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' \
+    >request
+like "$(timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port; cat request >&3; cat <&3")" \
+    '^HTTP/1.1 200 .*OK' "spaces in a query"
+printf '%s' "$row" | gzip >zip
+is "$(get 'cdata?SN=A1&table=ATTLOG' --data-binary @zip -H 'Content-Encoding: gzip')" '200 OK: 1' \
+    "a packed post"
+is "$(get 'cdata?SN=A1&table=ATTLOG' --data-binary "$row" -H 'Expect: 100-continue' --http1.0)" \
+    '200 OK: 1' "HTTP/1.0"
+is "$(curl -s -d '{"local_time":"2026-03-02T08:00:00"}' "$url/events")" '{"accepted":1}' \
+    "any other path is what it was"
+head -c 3000000 /dev/zero | tr '\0' x >large
+is "$(get 'cdata?SN=A1&table=tabledata&tablename=biophoto&count=1' --data-binary @large -H 'Expect:')" \
+    '200 biophoto=1' "what is dropped may be larger than a body"
+is "$(get 'cdata?SN=A1&table=ATTLOG' --data-binary @large -H 'Expect:' | head -c 3)" 413 \
+    "records may not"
+like "$(<err)" 'A1: sends more than 1048576 bytes at once.*raise --max-body' "which is said"
+is "$(curl -sI "$url/iclock/cdata?SN=A1" | tr -d '\r' | sed -n 's/^\(Content-Type\|Cache-Control\): //p' | paste -sd' ')" \
+    "text/plain no-store" "as a device wants its answers"
+date=$(curl -sI "$url/iclock/cdata?SN=A1" | tr -d '\r' | sed -n 's/^Date: //p')
+is "$((($(date +%s) - $(date -d "$date" +%s)) / 5))" 0 "with the right Date"
+is "$(grep -c SECRET out err | paste -sd' ')" "out:0 err:0" "nothing of people comes out"
+is "$(jq -r 'select(.source == "zk-push") | .device_id' out | sort -u)" A1 "device_id is the serial number"
+is "$(jq -c 'select(.error)' out)" "" "and all of it was understood"
+ends
+is "$status" 0 "SIGTERM ends it in order"
+
+# --- devices of each generation, over bad wires ----------------------------------------------------
+for firmware in 2009 2.2 2.4 3; do
+    listening -d OTHER http://:0
+    device "firmware $firmware" --firmware $firmware --rows 25
+    is "$(jq -r 'select(.device_id == "CGXH2012345").local_time' out | sort -u | wc -l)" 25 "gives its rows"
+    ends
+done
+listening http://:0
+device "in pieces of one byte, with CR LF" --cut 1 --crlf --rows 3
+device "one connection, 100-continue" --keep --expect --sn A2
+device "slow" --cut 100 --slow 0.05 --rows 2 --sn A3
+device "with .aspx, twice iclock, bare spaces" --path /iclock/iclock/%s.aspx --spaces --sn A4
+device "lost answers: each post comes twice" --twice --sn A5
+is "$(jq .again device.json)" 3 "which it does"
+is "$(jq -r 'select(.device_id == "A5").local_time' out | sort | uniq -c | awk '{print $1}' | sort -u)" 2 \
+    "so each row came twice"
+is "$(jq -c 'select(.device_id == "A5")' out | ts-enrich 2>/dev/null | jq -r .event_id | sort -u | wc -l)" 10 \
+    "with one id"
+device "access control" --acc --firmware 3 --sn A6
+is "$(jq -r 'select(.device_id == "A6") | [.kind, .code, .serial_no, .reader] | join(" ")' out | sed -n 5p)" \
+    "granted 3 5 1" "has its own fields"
+printf 'USER PIN=1%sName=Zoe%sPasswd=4711\r\nFP PIN=1%sTMP=AAAA\r\nBBBB\r\nOPLOG 23%s0%s2026-03-02 10:00:00%s0\r\n' \
+    "$t" "$t" "$t" "$t" "$t" "$t" >people
+device "with people and photos" --sn A7 --rows 0 --body OPERLOG=people --body ATTPHOTO=large \
+    --body BIODATA=large --body tabledata:user=people
+is "$(jq -c 'select(.device_id == "A7") | [.kind, .code, .local_time]' out)" \
+    '["other","OPLOG 23","2026-03-02T10:00:00"]' "only the deletion is an event"
+like "$(<err)" 'A7: its attendance records were deleted, at 2026-03-02T10:00:00' "and is said"
+is "$(grep -c -e Zoe -e 4711 -e BBBB out err | paste -sd' ')" "out:0 err:0" "nothing of people comes out"
+ends
+
+# --- OK after receipts -----------------------------------------------------------------------------
+# rows FILE: rows of attendance as persons and times.
+rows() { awk -F'\t' '{ sub(" ", "T", $2); print $1, $2 }' "$1" | sort; }
+stored() { jq -r '[.person_id, .local_time] | join(" ")' "$1" | sort -u; }
+for outcome in held deferred mute; do
+    rm -f ledger acked
+    listening -F --answer-within 500ms --into "$store ledger $outcome 2 1" http://:0
+    device "one row $outcome: it comes again" --rows 8 --ledger acked
+    is "$(jq '[.heard[] | select(.[1] == 503)] | length' device.json)" 1 "after a 503"
+    is "$(rows acked)" "$(stored ledger)" "all that it forgot is stored"
+    ends
+done
+rm -f ledger acked
+listening -F --into "$store ledger die 5" http://:0
+device "the command dies and is started again" --rows 20 --ledger acked --delay 0.3
+is "$(stored ledger | grep -c -x -F -f <(rows acked))" 20 "all that it forgot is stored"
+ends
+rm -f ledger
+listening --into "$store ledger" http://:0
+is "$(post 'cdata?SN=A1&table=ATTLOG' "$row
+no row at all
+$row")" "200 OK: 3" "a row that is not understood is stored, and stands in nobody's way"
+is "$(jq -r '.error // "good"' ledger | paste -sd, )" "good,no tab-separated columns,good" "as such"
+ends
+
+# --- a thousand serial numbers, and hostile ones ---------------------------------------------------
+listening -o serial=A1 -o serial=A2 http://:0
+is "$(post 'cdata?SN=A1&table=ATTLOG' "$row")" '200 OK: 1' "a device of the list"
+is "$(post 'cdata?SN=B1&table=ATTLOG' "$row" | head -c 3)" 503 "one that is not in it keeps its data"
+is "$(get 'cdata?SN=B1&options=all' | head -c 3)" 503 "also at its handshake"
+is "$(grep -c 'serial number B1 is not in the list' err)" 1 "which is said once"
+for n in {1..80}; do get "cdata?SN=X$n" >/dev/null; done
+is "$(grep -c 'not in the list' err)" 65 "of many numbers not all are named"
+ends
+printf '# site A\nA1\nA2\t# the gate\r\n\n' >serials
+listening -o serials=serials http://:0
+is "$(post 'cdata?SN=A2&table=ATTLOG' "$row")" '200 OK: 1' "a list in a file"
+is "$(post 'cdata?SN=A3&table=ATTLOG' "$row" | head -c 3)" 503 "A3 is not in it"
+echo A3 >>serials
+kill -HUP "$reader"
+# shellcheck disable=SC2317 # called by wait_for
+taken() { [ "$(post 'cdata?SN=A3&table=ATTLOG' "$row")" = '200 OK: 1' ]; }
+wait_for 5 taken
+ok $? "after SIGHUP it is"
+echo 'A 4' >serials
+kill -HUP "$reader"
+wait_for 5 grep -q 'line 1: not a serial number; the list of serial numbers stays' err
+ok $? "a list that is none changes nothing"
+is "$(post 'cdata?SN=A3&table=ATTLOG' "$row")" '200 OK: 1' "A3 still may"
+ends
+# refused REGEX ARGUMENT...
+refused() {
+    local regex=$1
+    shift
+    ts-read -l "$@" http://:0 2>said </dev/null
+    is "$?" "$want" "$*: status"
+    like "$(<said)" "$regex" "$*: is told"
+}
+want=66 refused 'missing: cannot open' -o serials=missing
+want=64 refused 'not a serial number' -o 'serial=a b'
+want=64 refused 'write 2026-01-01' -o request=yesterday
+want=64 refused 'write 2026-01-01' -o request=2026-01-31..2026-01-01
+want=78 refused 'Mars' -o timezone=Mars
+printf 's3cret-token\n' >token
+chmod 600 token
+listening --token-file token http://:0
+is "$(get 'cdata?SN=A1' | head -c 3)" 401 "a device can show no token"
+like "$(<err)" 'give|-o serial=' "which is told, with what to do"
+ends
+listening --token-file token -o serial=A1 http://:0
+is "$(post 'cdata?SN=A1&table=ATTLOG' "$row")" '200 OK: 1' "its serial number stands for it"
+is "$(curl -s -o /dev/null -w '%{http_code}' -d '{}' "$url/")" 401 "on other paths the token is needed"
+ends
+listening http://:0
+python3 - "$port" "$t" <<'END'
+import http.client, sys
+row = "17%s2026-03-02 08:01:12%s0%s1" % (sys.argv[2], sys.argv[2], sys.argv[2])
+c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
+for n in range(20000):
+    c.request("GET", "/iclock/cdata?SN=%08X&options=all" % (n * 2654435761 % 2**32))
+    assert c.getresponse().read().startswith(b"GET OPTION")
+END
+ok $? "20,000 serial numbers"
+is "$(($(awk '/VmHWM/ {print $2}' "/proc/$reader/status") < 32768))" 1 "take less than 32 MiB"
+ends
+
+# --- a period again --------------------------------------------------------------------------------
+listening -o request=2026-03-02..2026-03-02 -o timezone=+05:30 http://:0
+device "attendance is asked" --rows 5 --polls 3 --sn A1
+is "$(jq -r '.work[]' device.json | cut -d: -f3-)" \
+    "DATA QUERY ATTLOG StartTime=2026-03-02 00:00:00${t}EndTime=2026-03-02 23:59:59" "once, for that period"
+is "$(jq -r .options.TimeZone device.json)" 330 "TimeZone is told where it is configured"
+like "$(<err)" 'A1: 2026-03-02..2026-03-02: has sent what it has; 5 records' "what came of it is said"
+device "access control is asked" --acc --firmware 3 --rows 9 --polls 3 --sn A2
+is "$(jq -r '.work[]' device.json | cut -d: -f3-)" "DATA QUERY tablename=transaction,fielddesc=*,filter=*" "in its way"
+like "$(<err)" 'A2: 2026-03-02..2026-03-02: has sent what it has; 9 records' "what came of it is said"
+is "$(jq -c 'select(.device_id == "A2")' out | ts-enrich 2>/dev/null | jq -r .event_id | sort -u | wc -l)" 9 \
+    "and what it sent again has the ids of before"
+device "one that refuses" --no-query --polls 3 --sn A3
+like "$(<err)" 'A3: 2026-03-02..2026-03-02: refused: -1004, it has no such table' "is told of"
+device "one without such records" --start '2026-04-02 08:00:00' --polls 3 --sn A4
+like "$(<err)" 'A4: .*: refused: -1, not supported, or no records in it' "likewise"
+is "$(get 'rtdata?SN=A1&type=time' | sed 's/DateTime=[0-9]*/T/')" '200 T,ServerTZ=+0530' "the time, with the zone"
+ends
+listening -o request=A2:2026-03-01..2026-03-31 http://:0
+device "one device" --polls 2 --sn A1
+is "$(jq -r '.work | length' device.json)" 0 "is not asked"
+device "the other" --polls 2 --sn A2
+is "$(jq -r '.work | length' device.json)" 1 "is"
+ends
+
+# --- what is noticed -------------------------------------------------------------------------------
+at() { printf '17\t2026-03-02 %s\t0\t1\n' "$1"; }
+listening http://:0
+post 'cdata?SN=A1&table=ATTLOG' "$(at 10:00:00 && at 09:00:00)" >/dev/null
+like "$(<err)" 'A1: its clock went back: a record of 2026-03-02T09:00:00 stands behind one of 2026-03-02T10:00:00' \
+    "a clock that goes back"
+post 'cdata?SN=A2&table=ATTLOG' "$(at 10:00:00 && at 09:59:58)" >/dev/null
+is "$(grep -c 'A2: its clock' err)" 0 "two seconds are none"
+# event NUMBER TIME
+event() { printf 'time=2026-03-02 %s\tpin=17\tevent=3\tindex=%d\n' "$2" "$1"; }
+post 'cdata?SN=A3&table=rtlog' "$(event 100 10:00:00)" >/dev/null
+post 'cdata?SN=A3&table=rtlog' "$(event 99 09:00:00)" >/dev/null
+is "$(grep -c 'A3: its c' err)" 0 "an old event that comes again is none"
+post 'cdata?SN=A3&table=rtlog' "$(event 101 09:00:00)" >/dev/null
+like "$(<err)" 'A3: its clock went back' "a newer one with an earlier time is"
+post 'cdata?SN=A3&table=rtlog' "$(event 1 11:00:00)" >/dev/null
+like "$(<err)" 'A3: its counter is at 1 and was at 101: its log was erased' "a counter that begins again"
+get 'getrequest?SN=A4&INFO=Ver,5,5,300,x' >/dev/null
+get 'getrequest?SN=A4&INFO=Ver,5,5,7,x' >/dev/null
+like "$(<err)" 'A4: its log has 7 records, and had 300' "a log that shrinks"
+post 'cdata?SN=A5&table=OPERLOG' "OPLOG 21${t}0${t}2026-03-02 10:00:00${t}0" >/dev/null
+like "$(<err)" 'A5: its clock was set, at 2026-03-02T10:00:00 by that clock' "a clock that was set"
+post 'cdata?SN=A6&table=ATTLOG' "17${t}1971--10--29 -23:-59:-53${t}0${t}1" >/dev/null
+like "$(<err)" 'A6: its clock is not set' "a clock that is not set"
+ends
+
+# --- the same passage by push and from the stick ---------------------------------------------------
+listening http://:0
+device "push" --rows 30 --sn CGXH2012345
+ends
+ts-enrich out 2>/dev/null | jq -r .event_id | sort -u >push.ids
+python3 - >1_attlog.dat <<'END'
+from datetime import datetime, timedelta
+for n in range(30):
+    at = datetime(2026, 3, 2, 8) + timedelta(seconds=61 * n)
+    print("%9d\t%s\t1\t%d\t%d\t0" % (1000 + n % 3, at.strftime("%Y-%m-%d %H:%M:%S"), n % 2, (1, 15, 4)[n % 3]), end="\r\n")
+END
+ts-read -d CGXH2012345 1_attlog.dat | ts-enrich 2>/dev/null | jq -r .event_id | sort -u >stick.ids
+is "$(wc -l <push.ids) $(cmp push.ids stick.ids && echo same)" "30 same" "one id for each"
+is "$(jq -c '[.kind, .local_time, .person_id, .punch, .credential, .device_id]' out | sort)" \
+    "$(ts-read -d CGXH2012345 1_attlog.dat | jq -c '[.kind, .local_time, .person_id, .punch, .credential, .device_id]' | sort)" \
+    "and the same fields"
+
+done_testing

@@ -1,0 +1,796 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices of ZKTeco and their rebrands that push to /iclock/… : who may, what each page answers,
+ * and what is noticed on the way.  A device hears OK when its records are safe; whatever else it
+ * hears, it keeps them and sends them again.  What it says of people is read and dropped, and
+ * nothing that changes a device is ever asked of it.
+ *
+ *     no serial number             400
+ *     one that is not in the list  503, said once: it keeps its records until it is let in
+ *     records                      OK: n after their receipts, 503 otherwise
+ *     people, pictures, state      OK, or tablename=n, at once
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "http_dialect.h"
+#include "iclock_book.h"
+#include "msg.h"
+#include "stop.h"
+
+#define DEVICES_MOST 8192u
+#define SERIALS_MOST 65536u
+#define SERIALS_BYTES (4u << 20)
+#define STRANGERS_MOST 64u   /* told of by name */
+#define NOTICES_A_MINUTE 60u /* then they are only counted */
+#define TRIES 3u             /* of asking for a period */
+#define STEP_S 60            /* a clock that goes back by less is not told of */
+#define SILENT_MS 300000     /* a device that another took the place of is silent for so long */
+
+struct serial {
+    char text[ICLOCK_SERIAL];
+};
+
+struct iclock {
+    const struct source_env *env;
+    struct iclock_book *book;
+    struct serial *serial; /* sorted */
+    size_t serials;
+    bool listed; /* only these may push */
+    char *file;  /* of serials=; NULL: none */
+    struct zone *zone;
+    struct iclock_period period[ICLOCK_PERIODS];
+    struct slice period_text[ICLOCK_PERIODS];
+    unsigned periods;
+    uint64_t first_id; /* of a command: those of an earlier life have others */
+    struct serial stranger[STRANGERS_MOST];
+    unsigned strangers, notices, unsaid;
+    int64_t minute_ms;
+    bool told_token;
+};
+
+/* One request. */
+struct talk {
+    struct iclock *iclock;
+    struct iclock_device *device;
+    struct iclock_query query;
+    uint64_t lines;
+    int64_t last_s; /* of the row before; -1: none */
+    bool told_back;
+};
+
+/* ---- what is said on standard error ---- */
+
+/* A hostile device must not fill a disk with what it makes us say. */
+static void notice(struct iclock *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void notice(struct iclock *s, const char *format, ...)
+{
+    int64_t now = monotonic_ms();
+    char text[512];
+    va_list args;
+
+    if (now - s->minute_ms >= 60000) {
+        if (s->unsaid > 0)
+            msg_warn("%u more notices of devices in the last minute were not shown", s->unsaid);
+        s->minute_ms = now;
+        s->notices = s->unsaid = 0;
+    }
+    if (++s->notices > NOTICES_A_MINUTE) {
+        s->unsaid++;
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    msg_warn("%s", text);
+}
+
+/* A serial number that is not in the list, once each. */
+static void tell_stranger(struct iclock *s, const char *serial, const char *host)
+{
+    for (unsigned i = 0; i < s->strangers; i++)
+        if (strcmp(s->stranger[i].text, serial) == 0)
+            return;
+    if (s->strangers == STRANGERS_MOST)
+        return;
+    memcpy(s->stranger[s->strangers++].text, serial, strlen(serial) + 1);
+    msg_warn(
+        "%s: serial number %s is not in the list: refused, so it keeps its records", host, serial);
+    if (s->strangers == STRANGERS_MOST)
+        msg_warn("further serial numbers that are not in the list are not named any more");
+}
+
+/* ---- options ---- */
+
+static int by_serial(const void *a, const void *b)
+{
+    return strcmp(((const struct serial *)a)->text, ((const struct serial *)b)->text);
+}
+
+static bool may_push(const struct iclock *s, const char *serial)
+{
+    struct serial key;
+
+    if (!s->listed)
+        return true;
+    snprintf(key.text, sizeof key.text, "%s", serial);
+    return s->serials > 0 && bsearch(&key, s->serial, s->serials, sizeof key, by_serial);
+}
+
+static bool add_serial(struct iclock *s, struct slice text)
+{
+    struct iclock_query q;
+    struct buf query = {0};
+    bool good;
+
+    /* What a device can say is what may stand in the list. */
+    buf_lit(&query, "SN=");
+    buf_slice(&query, text);
+    iclock_read(SLICE("/iclock/cdata"), buf_all(&query), &q);
+    buf_free(&query);
+    good = q.serial[0] && strlen(q.serial) == text.n && s->serials < SERIALS_MOST;
+    if (!good)
+        return false;
+    if ((s->serials & (s->serials - 1)) == 0)
+        s->serial = mem_resize(s->serial, (s->serials ? s->serials * 2 : 1) * sizeof *s->serial);
+    memcpy(s->serial[s->serials++].text, q.serial, sizeof q.serial);
+    return true;
+}
+
+static int read_text(const char *path, struct buf *text, struct fault *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 0;
+
+    if (fd < 0)
+        return fault_errno(why, EX_NOINPUT, "%s: cannot open", path);
+    do {
+        text->len += (size_t)n;
+        n = read(fd, buf_room(text, 65536), 65536);
+    } while ((n > 0 && text->len < SERIALS_BYTES) || (n < 0 && errno == EINTR));
+    close(fd);
+    if (n < 0)
+        return fault_errno(why, EX_IOERR, "%s: cannot read", path);
+    return n == 0 ? 0 : fault_set(why, EX_CONFIG, "%s: too large", path);
+}
+
+/* A serial number a line; what follows a # is for people. */
+static int read_serials(struct iclock *s, struct fault *why)
+{
+    struct buf text = {0};
+    struct slice rest, line;
+    unsigned number = 0;
+    int rc = read_text(s->file, &text, why);
+
+    rest = buf_all(&text);
+    while (rc == 0 && format_head_line(&rest, &line)) {
+        const char *mark = line.n > 0 ? memchr(line.p, '#', line.n) : NULL;
+
+        number++;
+        if (mark)
+            line.n = (size_t)(mark - line.p);
+        while (line.n > 0 && line.p[line.n - 1] == '\t')
+            line.n--;
+        line = slice_trim(line);
+        if (line.n > 0 && !add_serial(s, line))
+            rc = fault_set(why, EX_CONFIG, "%s: line %u: not a serial number", s->file, number);
+    }
+    buf_free(&text);
+    return rc;
+}
+
+/* The list from all that it is made of. */
+static int make_list(struct iclock *s, struct fault *why)
+{
+    const struct format_options *o = &s->env->options;
+
+    s->serial = NULL;
+    s->serials = 0;
+    for (size_t i = 0; i < o->count; i++)
+        if (slice_is(o->option[i].key, "serial") && !add_serial(s, o->option[i].value))
+            return fault_set(why, EX_USAGE, "-o serial=%.*s: not a serial number",
+                (int)o->option[i].value.n, o->option[i].value.p);
+    if (s->file && read_serials(s, why) < 0)
+        return -1;
+    if (s->serials > 0)
+        qsort(s->serial, s->serials, sizeof *s->serial, by_serial);
+    return 0;
+}
+
+/* Hours, an offset, or the name of a zone. */
+static int read_zone(struct iclock *s, struct slice value, struct fault *why)
+{
+    char *text = mem_text(value), *end, offset[16];
+    long hours = strtol(text, &end, 10);
+
+    if (value.n > 0 && *end == '\0' && hours >= -12 && hours <= 14) {
+        snprintf(offset, sizeof offset, "%c%02ld:00", hours < 0 ? '-' : '+', labs(hours));
+        s->zone = zone_find(offset, why);
+    } else {
+        s->zone = zone_find(text, why);
+    }
+    free(text);
+    return s->zone ? 0 : -1;
+}
+
+static int read_option(struct iclock *s, const struct format_option *o, struct fault *why)
+{
+    if (slice_is(o->key, "serial")) {
+        s->listed = true;
+    } else if (slice_is(o->key, "serials")) {
+        s->listed = true;
+        free(s->file);
+        s->file = mem_text(o->value);
+    } else if (slice_is(o->key, "timezone")) {
+        return read_zone(s, o->value, why);
+    } else if (slice_is(o->key, "request")) {
+        if (s->periods == ICLOCK_PERIODS)
+            return fault_set(why, EX_USAGE, "-o request=: more than %d", ICLOCK_PERIODS);
+        s->period_text[s->periods] = o->value;
+        return iclock_read_period(o->value, &s->period[s->periods++], why);
+    }
+    return 0;
+}
+
+static void iclock_close(void *state)
+{
+    struct iclock *s = state;
+
+    if (!s)
+        return;
+    iclock_book_free(s->book);
+    free(s->serial);
+    free(s->file);
+    free(s);
+}
+
+static void *iclock_open(const struct source_env *env, struct fault *why)
+{
+    const struct format_options *o = &env->options;
+    struct iclock *s = mem_alloc(sizeof *s);
+    int rc = 0;
+
+    memset(s, 0, sizeof *s);
+    s->env = env;
+    s->minute_ms = monotonic_ms();
+    s->first_id = (uint64_t)(clock_now_ms() / 1000 % 1000000) * ICLOCK_PERIODS + 1;
+    s->book = iclock_book_new(DEVICES_MOST);
+    for (size_t i = 0; i < o->count && rc == 0; i++)
+        rc = read_option(s, &o->option[i], why);
+    if (rc == 0 && make_list(s, why) == 0)
+        return s;
+    iclock_close(s);
+    return NULL;
+}
+
+/* SIGHUP: a list that cannot be read leaves the old one in force. */
+static void iclock_reload(void *state)
+{
+    struct iclock *s = state;
+    struct serial *old = s->serial;
+    size_t olds = s->serials;
+    struct fault why;
+
+    s->strangers = 0;
+    if (make_list(s, &why) == 0) {
+        free(old);
+        return;
+    }
+    msg_warn("%s; the list of serial numbers stays as it was", why.text);
+    free(s->serial);
+    s->serial = old;
+    s->serials = olds;
+}
+
+/* ---- pages that answer at once ---- */
+
+static void say(struct reply *reply, const char *text)
+{
+    buf_text(reply->text, text);
+}
+
+static void give_ok(struct talk *t, struct reply *reply)
+{
+    (void)t;
+    say(reply, "OK\n");
+}
+
+static void give_nowhere(struct talk *t, struct reply *reply)
+{
+    (void)t;
+    reply->status = 404;
+    say(reply, "UNKNOWN\n");
+}
+
+static int32_t zone_now(const struct iclock *s)
+{
+    return s->zone ? zone_offset_at(s->zone, time(NULL)) : 0;
+}
+
+/* Terms of a device; zone is where its text goes. */
+static struct iclock_terms make_terms(const struct talk *t, struct buf *zone)
+{
+    const struct iclock *s = t->iclock;
+
+    if (s->zone) {
+        iclock_print_zone(zone, zone_now(s));
+        buf_char(zone, '\0');
+    }
+    return (struct iclock_terms){.serial = t->device->serial,
+        .stamp = (const char(*)[ICLOCK_STAMP])t->device->stamp,
+        .timezone = s->zone ? zone->data : NULL,
+        .body_bytes = s->env->body_bytes};
+}
+
+/* A device that begins anew has forgotten what it was asked. */
+static void ask_again(struct iclock_device *d)
+{
+    if (d->tries < TRIES)
+        d->asked &= d->answered;
+}
+
+static void give_terms(struct talk *t, struct reply *reply)
+{
+    struct buf zone = {0};
+    struct iclock_terms terms = make_terms(t, &zone);
+
+    ask_again(t->device);
+    if (t->device->acc)
+        iclock_print_push(reply->text, &terms, true);
+    else
+        iclock_print_options(reply->text, &terms);
+    buf_free(&zone);
+}
+
+static void give_push(struct talk *t, struct reply *reply)
+{
+    struct buf zone = {0};
+    struct iclock_terms terms = make_terms(t, &zone);
+
+    iclock_print_push(reply->text, &terms, false);
+    buf_free(&zone);
+}
+
+/* A wrong zone would move its clock: without one there is no time to give. */
+static void give_time(struct talk *t, struct reply *reply)
+{
+    if (t->iclock->zone && strcmp(t->query.type, "time") == 0)
+        iclock_print_time(reply->text, time(NULL), zone_now(t->iclock));
+    else
+        say(reply, "OK\n");
+}
+
+/* The number of logs that it has only ever grows, but when it is erased or wraps. */
+static void look_at_logs(struct talk *t)
+{
+    struct iclock_device *d = t->device;
+
+    if (t->query.logs < 0)
+        return;
+    if (t->query.logs < d->logs)
+        notice(t->iclock, "%s: its log has %ld records, and had %ld: it was erased, or begun anew",
+            d->serial, t->query.logs, d->logs);
+    d->logs = t->query.logs;
+}
+
+static bool is_asked(const struct iclock *s, const struct iclock_device *d, unsigned i)
+{
+    return !s->period[i].serial[0] || strcmp(s->period[i].serial, d->serial) == 0;
+}
+
+static void give_work(struct talk *t, struct reply *reply)
+{
+    struct iclock *s = t->iclock;
+    struct iclock_device *d = t->device;
+
+    look_at_logs(t);
+    for (unsigned i = 0; i < s->periods && d->asked == d->answered; i++) {
+        if (!is_asked(s, d, i) || d->asked & 1u << i)
+            continue;
+        d->asked |= 1u << i;
+        d->tries++;
+        d->sent = 0;
+        iclock_print_query(reply->text, s->first_id + i, &s->period[i], d->acc);
+        notice(s, "%s: asked for %.*s again", d->serial, (int)s->period_text[i].n,
+            s->period_text[i].p);
+        return;
+    }
+    say(reply, "OK\n");
+}
+
+/* ---- pages with a body that holds no records ---- */
+
+static void drop(struct talk *t, struct slice body, struct reply *reply)
+{
+    (void)body;
+    if (t->query.tablename[0] && t->query.count[0])
+        buf_printf(reply->text, "%s=%s\n", t->query.tablename, t->query.count);
+    else
+        say(reply, "OK\n");
+}
+
+static void take_registry(struct talk *t, struct slice body, struct reply *reply)
+{
+    struct iclock_registry r;
+
+    iclock_read_registry(body, &r);
+    t->device->typed = true;
+    t->device->acc = r.acc != 0; /* only these register, unless they say otherwise */
+    say(reply, "RegistryCode=");
+    iclock_print_code(reply->text, t->device->serial, "registry");
+    buf_char(reply->text, '\n');
+}
+
+static void take_push(struct talk *t, struct slice body, struct reply *reply)
+{
+    (void)body;
+    give_push(t, reply);
+}
+
+/* What came of a period that it was asked for. */
+static void settle_period(struct talk *t, unsigned i, const struct iclock_result *r)
+{
+    struct iclock *s = t->iclock;
+    struct iclock_device *d = t->device;
+    const char *meaning = iclock_meaning(r->value);
+    struct slice text = s->period_text[i];
+
+    if (r->value == -629 && !d->acc && d->tries < TRIES) {
+        d->acc = d->typed = true; /* asked in the other way next */
+        d->asked &= ~(1u << i);
+        return;
+    }
+    d->answered |= 1u << i;
+    d->tries = 0;
+    if (r->value >= 0)
+        notice(s, "%s: %.*s: has sent what it has; %llu records came since it was asked", d->serial,
+            (int)text.n, text.p, (unsigned long long)d->sent);
+    else
+        notice(s, "%s: %.*s: refused: %ld%s%s", d->serial, (int)text.n, text.p, r->value,
+            meaning ? ", " : "", meaning ? meaning : "");
+}
+
+static void take_results(struct talk *t, struct slice body, struct reply *reply)
+{
+    struct iclock *s = t->iclock;
+    uint32_t open = t->device->asked & ~t->device->answered;
+    struct iclock_result r;
+
+    while (iclock_next_result(&body, &r)) {
+        uint64_t i = r.id - s->first_id;
+
+        if (i < s->periods && open & 1u << i)
+            settle_period(t, (unsigned)i, &r);
+    }
+    say(reply, "OK\n");
+}
+
+static const struct {
+    void (*get)(struct talk *t, struct reply *reply);
+    enum plan post;
+    void (*posted)(struct talk *t, struct slice body, struct reply *reply);
+} pages[] = {
+    [ICLOCK_CDATA] = {give_terms, PLAN_FEED, drop},
+    [ICLOCK_FDATA] = {give_ok, PLAN_DROP, drop},
+    [ICLOCK_REGISTRY] = {give_nowhere, PLAN_READ, take_registry},
+    [ICLOCK_PUSH] = {give_push, PLAN_READ, take_push},
+    [ICLOCK_GETREQUEST] = {give_work, PLAN_READ, take_results},
+    [ICLOCK_DEVICECMD] = {give_ok, PLAN_READ, take_results},
+    [ICLOCK_QUERYDATA] = {give_ok, PLAN_FEED, drop},
+    [ICLOCK_RTDATA] = {give_time, PLAN_DROP, drop},
+    [ICLOCK_HELLO] = {give_ok, PLAN_DROP, drop},
+    [ICLOCK_NOWHERE] = {give_nowhere, PLAN_ANSWER, NULL},
+};
+
+static bool has_records(enum iclock_table table)
+{
+    return table == ICLOCK_ATTLOG || table == ICLOCK_OPERLOG || table == ICLOCK_EVENTS ||
+           table == ICLOCK_OTHER;
+}
+
+/* ---- who it is ---- */
+
+static bool iclock_takes(const struct ask *ask)
+{
+    return iclock_path(ask->path);
+}
+
+/* A device can show no token.  With a list of serial numbers that is what guards: begin asks it. */
+static bool iclock_knows(void *state, const struct ask *ask)
+{
+    struct iclock *s = state;
+
+    (void)ask;
+    if (!s->listed && !s->told_token)
+        msg_warn("%s: a device that pushes can show no token: refused; name it with -o serial=",
+            ask->host);
+    s->told_token = s->told_token || !s->listed;
+    return s->listed;
+}
+
+/* Access control by what it says, else by what it did before, else by what it does. */
+static void tell_type(struct iclock_device *d, const struct iclock_query *q)
+{
+    bool acc = q->table == ICLOCK_EVENTS || q->page == ICLOCK_REGISTRY || q->page == ICLOCK_PUSH;
+
+    if (q->acc >= 0)
+        d->acc = q->acc;
+    else if (!d->typed && acc)
+        d->acc = true;
+    d->typed = d->typed || q->acc >= 0 || acc;
+}
+
+/* A new number behind an address that only one device had, and that it left. */
+static void look_for_other(struct iclock *s, struct iclock_device *d, const char *host, bool fresh)
+{
+    const struct iclock_device *other;
+    size_t others;
+
+    if (fresh) {
+        other = iclock_book_at(s->book, host, d, &others);
+        if (others == 1 && d->seen_ms - other->seen_ms > SILENT_MS)
+            notice(s, "%s: serial number %s where %s was: was the device replaced?", host,
+                d->serial, other->serial);
+    }
+    snprintf(d->host, sizeof d->host, "%s", host);
+}
+
+/* 0, or a status to refuse it with. */
+static unsigned find_device(struct iclock *s, struct talk *t, const struct ask *ask)
+{
+    const char *serial = t->query.serial;
+    struct iclock_device *d;
+    bool fresh;
+
+    if (!*serial)
+        return 400;
+    if (!may_push(s, serial)) {
+        tell_stranger(s, serial, ask->host);
+        return 503;
+    }
+    d = iclock_book_see(s->book, serial, monotonic_ms(), &fresh);
+    if (!d)
+        return 503;
+    look_for_other(s, d, ask->host, fresh);
+    tell_type(d, &t->query);
+    d->held++;
+    t->device = d;
+    return 0;
+}
+
+static void begin_reply(struct reply *reply)
+{
+    reply->type = "text/plain";
+    reply->fields = "Pragma: no-cache\r\nCache-Control: no-store\r\n";
+}
+
+static enum plan iclock_begin(struct request *r, const struct ask *ask, struct reply *reply)
+{
+    struct iclock *s = r->state;
+    struct talk *t = mem_alloc(sizeof *t);
+    bool reads = ask->head->method == METHOD_GET || ask->head->method == METHOD_HEAD;
+    enum plan plan;
+
+    t->iclock = s;
+    t->device = NULL;
+    t->lines = 0;
+    t->last_s = -1;
+    t->told_back = false;
+    iclock_read(ask->path, ask->query, &t->query);
+    r->own = t;
+    reply->status = find_device(s, t, ask);
+    if (reply->status != 0) {
+        reply->error = reply->status == 400 ? "no serial number" : NULL;
+        return PLAN_ANSWER;
+    }
+    begin_reply(reply);
+    plan = reads ? PLAN_ANSWER : pages[t->query.page].post;
+    if (plan == PLAN_FEED && !has_records(t->query.table))
+        plan = PLAN_DROP;
+    if (plan == PLAN_ANSWER && reads)
+        pages[t->query.page].get(t, reply);
+    else if (plan == PLAN_ANSWER)
+        give_nowhere(t, reply);
+    return plan;
+}
+
+static void iclock_answer(struct request *r, struct slice body, struct reply *reply)
+{
+    struct talk *t = r->own;
+
+    begin_reply(reply);
+    pages[t->query.page].posted(t, body, reply);
+}
+
+/* ---- records ---- */
+
+static bool read_clock(const struct decoded *d, struct clock_time *at)
+{
+    return d->draft.set & EVENT_BIT(EV_LOCAL_TIME) &&
+           clock_parse(d->draft.value[EV_LOCAL_TIME], at);
+}
+
+static void tell_back(struct talk *t, int64_t before_s, const struct decoded *d)
+{
+    struct slice at = d->draft.value[EV_LOCAL_TIME];
+    char before[CLOCK_TEXT];
+
+    if (t->told_back)
+        return;
+    t->told_back = true;
+    clock_print_local(before, before_s, 0);
+    notice(t->iclock, "%s: its clock went back: a record of %.*s stands behind one of %s",
+        t->device->serial, (int)at.n, at.p, before);
+}
+
+/* Rows of one post stand in the order in which they were made. */
+static void see_row(struct talk *t, const struct decoded *d, int64_t at_s)
+{
+    if (t->last_s >= 0 && at_s < t->last_s - STEP_S)
+        tell_back(t, t->last_s, d);
+    t->last_s = at_s;
+}
+
+/* With a counter the order is known over all posts; what comes again has counted before. */
+static void see_counted(struct talk *t, const struct decoded *d, int64_t at_s, int64_t index)
+{
+    struct iclock_device *v = t->device;
+    bool newer = index > v->last_index;
+
+    if (newer && v->last_index >= 0 && at_s < v->last_s - STEP_S)
+        tell_back(t, v->last_s, d);
+    if (!newer && index < v->last_index && at_s > v->last_s) {
+        notice(t->iclock,
+            "%s: its counter is at %lld and was at %lld: its log was erased, or it "
+            "was reset",
+            v->serial, (long long)index, (long long)v->last_index);
+        newer = true;
+    }
+    if (newer) {
+        v->last_index = index;
+        v->last_s = at_s;
+    }
+}
+
+static void see_operation(struct talk *t, const struct decoded *d, int64_t at_s, int op)
+{
+    static const struct {
+        int op;
+        const char *text;
+    } told[] = {
+        {13, "its data were cleared"},
+        {21, "its clock was set"},
+        {22, "it was reset"},
+        {23, "its attendance records were deleted"},
+    };
+    struct slice at = d->draft.value[EV_LOCAL_TIME];
+
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        if (told[i].op != op || at_s <= t->device->operation_s)
+            continue;
+        t->device->operation_s = at_s;
+        notice(t->iclock, "%s: %s, at %.*s by that clock", t->device->serial, told[i].text,
+            (int)at.n, at.p);
+    }
+}
+
+static void see(void *arg, const struct decoded *d)
+{
+    struct talk *t = arg;
+    struct slice code = d->draft.set & EVENT_BIT(EV_CODE) ? d->draft.value[EV_CODE] : SLICE_NONE;
+    struct clock_time at;
+    char number[24];
+
+    if (d->error || !read_clock(d, &at))
+        return;
+    if (d->draft.set & EVENT_BIT(EV_TIME_NOTE)) {
+        if (!t->device->told_unset)
+            notice(t->iclock, "%s: its clock is not set", t->device->serial);
+        t->device->told_unset = true;
+        return;
+    }
+    if (code.n > 6 && code.n < sizeof number && memcmp(code.p, "OPLOG ", 6) == 0) {
+        snprintf(number, sizeof number, "%.*s", (int)code.n - 6, code.p + 6);
+        see_operation(t, d, at.local_s, (int)strtol(number, NULL, 10));
+    } else if (t->query.page == ICLOCK_CDATA && d->draft.set & EVENT_BIT(EV_SERIAL_NO)) {
+        struct slice index = d->draft.value[EV_SERIAL_NO];
+
+        snprintf(number, sizeof number, "%.*s", (int)index.n, index.p);
+        see_counted(t, d, at.local_s, strtoll(number, NULL, 10));
+    } else if (t->query.table == ICLOCK_ATTLOG) {
+        see_row(t, d, at.local_s);
+    }
+}
+
+static bool iclock_feed(struct request *r, struct buf *body, struct feed *feed, struct reply *reply)
+{
+    static const struct format_options none = {.longest = 1u << 30};
+    struct talk *t = r->own;
+
+    (void)reply;
+    t->lines = iclock_lines(buf_all(body));
+    *feed = (struct feed){.format = format_find(SLICE("zk-push")),
+        .certain = true,
+        .device = t->device->serial,
+        .options = &none,
+        .see = see,
+        .arg = t};
+    return true;
+}
+
+/* Of a period that it was asked for the last page is the answer: no other follows. */
+static void take_page(struct talk *t)
+{
+    struct iclock_device *d = t->device;
+    uint32_t open = d->asked & ~d->answered;
+    struct iclock_result done = {.value = 0};
+
+    if (t->query.packs == 0 || t->query.pack < t->query.packs)
+        return;
+    for (unsigned i = 0; i < t->iclock->periods; i++)
+        if (open & 1u << i)
+            settle_period(t, i, &done);
+}
+
+static void iclock_accepted(struct request *r, uint64_t events, uint64_t bad, struct reply *reply)
+{
+    struct talk *t = r->own;
+    struct iclock_device *d = t->device;
+
+    (void)bad;
+    begin_reply(reply);
+    d->sent += t->query.table == ICLOCK_OPERLOG ? 0 : events;
+    if (t->query.table < ICLOCK_STAMPS && t->query.stamp[0])
+        memcpy(d->stamp[t->query.table], t->query.stamp, sizeof t->query.stamp);
+    if (t->query.page == ICLOCK_QUERYDATA)
+        take_page(t);
+    if (t->query.tablename[0])
+        buf_printf(reply->text, "%s=%llu\n", t->query.tablename, (unsigned long long)t->lines);
+    else if (t->query.table == ICLOCK_EVENTS)
+        say(reply, "OK\n");
+    else
+        buf_printf(reply->text, "OK: %llu\n", (unsigned long long)t->lines);
+}
+
+static void iclock_refused(struct request *r, unsigned status)
+{
+    const struct talk *t = r->own;
+
+    if (status == 413 && t && t->device)
+        notice(t->iclock,
+            "%s: sends more than %zu bytes at once, again and again: raise --max-body",
+            t->device->serial, t->iclock->env->body_bytes);
+}
+
+static void iclock_forget(struct request *r)
+{
+    struct talk *t = r->own;
+
+    if (t && t->device)
+        t->device->held--;
+    free(t);
+}
+
+static const char *const options[] = {"serial", "serials", "timezone", "request", NULL};
+
+const struct dialect dialect_iclock = {
+    .name = "iclock",
+    .options = options,
+    .open = iclock_open,
+    .reload = iclock_reload,
+    .close = iclock_close,
+    .takes = iclock_takes,
+    .knows = iclock_knows,
+    .begin = iclock_begin,
+    .answer = iclock_answer,
+    .feed = iclock_feed,
+    .accepted = iclock_accepted,
+    .refused = iclock_refused,
+    .forget = iclock_forget,
+};
