@@ -4,7 +4,7 @@
  * when told so by -r, on a new connection if need be; without, it counts the request as refused.
  *
  * usage: pushers [-c DEVICES] [-n REQUESTS] [-e EVENTS] [-a ADDRESSES] [-t SECONDS] [-i FILE]
- *                [-l LEDGER] [-b BYTES] [-r] [-1] PORT
+ *                [-l LEDGER] [-b BYTES] [-p SECONDS] [-r] [-1] [-z] PORT
  *
  *   -n  in all; request N carries the events N*EVENTS … , numbered from 0 in "n"
  *   -e  in one request; more than one as NDJSON
@@ -12,10 +12,13 @@
  *   -i  the events are the lines of FILE instead, in order
  *   -b  pad each event to so many bytes
  *   -1  a new connection for each request
+ *   -p  each device begins a request every so many seconds, at a time of its own; how long one
+ *       takes counts from when it was due
+ *   -z  ZKTeco devices: each a serial number, rows of ATTLOG
  *   -l  the number of each request that heard 200 is written to LEDGER
  *
  * Prints "REQUESTS accepted in SECONDS s, RATE/s; again: 503 N, other N, none N; median MS, worst
- * MS". Status 0 when all were accepted. */
+ * MS, 99 % within MS". Status 0 when all were accepted. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +37,8 @@
 
 #define BASE_S 1767225600 /* 2026-01-01: event n is that many seconds later */
 #define AGAIN_MS 100
-#define HEAD_ROOM 128
+#define LOOK_MS 2 /* paced devices are started by that clock */
+#define HEAD_ROOM 256
 #define MOST_BYTES (2u << 20) /* of one request */
 
 struct device {
@@ -44,6 +48,7 @@ struct device {
     char *text;
     size_t len, sent, got;
     double began_s, again_s; /* when to try again; 0: it is at work */
+    double due_s;            /* of a paced one: its next request */
     char answer[512];
 };
 
@@ -51,8 +56,8 @@ static struct {
     unsigned devices, addresses, per_request;
     long requests;
     size_t pad;
-    double limit_s;
-    bool again, one;
+    double limit_s, pace_s;
+    bool again, one, iclock;
     uint16_t port;
     const char *lines, *lines_end, *line;
     FILE *ledger;
@@ -96,6 +101,10 @@ static size_t print_event(char *to, size_t room, long n)
         len = len < room ? len : room - 1;
         memcpy(to, set.line, len);
         set.line = end && end + 1 < set.lines_end ? end + 1 : set.lines;
+    } else if (set.iclock) {
+        gmtime_r(&at, &t);
+        len = (size_t)snprintf(to, room, "%ld\t", n % 997);
+        len += strftime(to + len, room - len, "%Y-%m-%d %H:%M:%S\t0\t15\t0\t0\t0", &t);
     } else {
         gmtime_r(&at, &t);
         len = strftime(to, room, "{\"local_time\":\"%Y-%m-%dT%H:%M:%S\"", &t);
@@ -124,10 +133,17 @@ static void make_request(struct device *d)
     for (unsigned i = 0; i < set.per_request; i++)
         len += print_event(d->text + len, set.pad + 2048, d->request * set.per_request + i);
     len--; /* the last line end */
-    n = snprintf(head, sizeof head,
-        "POST / HTTP/1.1\r\nHost: gate\r\nContent-Type: application/%s\r\nContent-Length: "
-        "%zu\r\n\r\n",
-        set.per_request > 1 ? "x-ndjson" : "json", len - HEAD_ROOM);
+    if (set.iclock)
+        n = snprintf(head, sizeof head,
+            "POST /iclock/cdata?SN=PUSH%06u&table=ATTLOG&Stamp=9999 HTTP/1.1\r\nHost: gate\r\n"
+            "User-Agent: iClock Proxy/1.09\r\n%sAccept: */*\r\nContent-Type: text/plain\r\n"
+            "Content-Length: %zu\r\n\r\n",
+            d->number, set.one ? "Connection: close\r\n" : "", len - HEAD_ROOM);
+    else
+        n = snprintf(head, sizeof head,
+            "POST / HTTP/1.1\r\nHost: gate\r\nContent-Type: application/%s\r\nContent-Length: "
+            "%zu\r\n\r\n",
+            set.per_request > 1 ? "x-ndjson" : "json", len - HEAD_ROOM);
     memmove(d->text + n, d->text + HEAD_ROOM, len - HEAD_ROOM);
     memcpy(d->text, head, (size_t)n);
     d->len = len - HEAD_ROOM + (size_t)n;
@@ -195,6 +211,11 @@ static void next_request(struct device *d)
     }
     d->request = sum.next++;
     make_request(d);
+    if (set.pace_s > 0) {
+        d->began_s = d->again_s = d->due_s;
+        d->due_s += set.pace_s;
+        return;
+    }
     d->began_s = now_s();
     begin(d);
 }
@@ -256,9 +277,10 @@ static void run(struct device *all)
 {
     struct epoll_event events[256];
     double end_s = now_s() + set.limit_s, look_s = 0;
+    int look_ms = set.pace_s > 0 ? LOOK_MS : AGAIN_MS / 2;
 
     while (sum.accepted + sum.refused < set.requests && now_s() < end_s) {
-        int n = epoll_wait(loop, events, 256, AGAIN_MS / 2);
+        int n = epoll_wait(loop, events, 256, look_ms);
         double now = now_s();
 
         for (int i = 0; i < n; i++) {
@@ -272,7 +294,7 @@ static void run(struct device *all)
         if (now >= look_s) {
             for (unsigned i = 0; i < set.devices; i++)
                 wake(&all[i], now);
-            look_s = now + AGAIN_MS / 2000.0;
+            look_s = now + look_ms / 1000.0;
         }
     }
 }
@@ -319,6 +341,10 @@ static bool set_option(int c)
         return true;
     case 'l':
         return (set.ledger = fopen(optarg, "we")) != NULL;
+    case 'p':
+        return (set.pace_s = atof(optarg)) > 0;
+    case 'z':
+        return set.iclock = true;
     case 'r':
         return set.again = true;
     case '1':
@@ -335,12 +361,13 @@ int main(int argc, char **argv)
     double began, took;
     int c;
 
-    while ((c = getopt(argc, argv, "c:n:e:a:t:b:i:l:r1")) != -1)
+    while ((c = getopt(argc, argv, "c:n:e:a:t:b:i:l:p:r1z")) != -1)
         if (!set_option(c))
             optind = argc + 1;
     if (optind + 1 != argc) {
-        fputs("usage: pushers [-c DEVICES] [-n REQUESTS] [-e EVENTS] [-a ADDRESSES] [-t SECONDS]"
-              " [-i FILE]\n               [-l LEDGER] [-b BYTES] [-r] [-1] PORT\n",
+        fputs(
+            "usage: pushers [-c DEVICES] [-n REQUESTS] [-e EVENTS] [-a ADDRESSES] [-t SECONDS]"
+            " [-i FILE]\n               [-l LEDGER] [-b BYTES] [-p SECONDS] [-r] [-1] [-z] PORT\n",
             stderr);
         return 64;
     }
@@ -355,16 +382,18 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < set.devices; i++) {
         all[i].fd = -1;
         all[i].number = i;
+        all[i].due_s = began + set.pace_s * i / set.devices;
         next_request(&all[i]);
     }
     run(all);
     took = now_s() - began;
     qsort(sum.took_ms, (size_t)sum.accepted, sizeof *sum.took_ms, by_size);
     printf("%ld accepted in %.3f s, %.0f/s; again: 503 %ld, other %ld, none %ld; median %.1f ms, "
-           "worst %.1f ms\n",
+           "worst %.1f ms, 99 %% within %.1f ms\n",
         sum.accepted, took, (double)sum.accepted / took, sum.busy, sum.other, sum.none,
         sum.accepted ? sum.took_ms[sum.accepted / 2] : 0.0,
-        sum.accepted ? sum.took_ms[sum.accepted - 1] : 0.0);
+        sum.accepted ? sum.took_ms[sum.accepted - 1] : 0.0,
+        sum.accepted ? sum.took_ms[sum.accepted * 99 / 100] : 0.0);
     for (unsigned i = 0; i < set.devices; i++)
         free(all[i].text);
     free(all);
