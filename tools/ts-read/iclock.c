@@ -540,10 +540,10 @@ void iclock_print_time(struct buf *out, int64_t utc_s, int32_t offset_s)
         offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
-/* Numbers over 13 are read as minutes. */
+/* Some firmware reads numbers over 12 as minutes, some over 13, all from 60 on. */
 void iclock_print_zone(struct buf *out, int32_t offset_s)
 {
-    if (offset_s % 3600 == 0 && abs(offset_s) <= 13 * 3600)
+    if (offset_s % 3600 == 0 && abs(offset_s) <= 12 * 3600)
         buf_printf(out, "%d", offset_s / 3600);
     else
         buf_printf(out, "%d", offset_s / 60);

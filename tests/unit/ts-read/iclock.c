@@ -191,6 +191,8 @@ static const struct {
     {-5 * 3600, "-5", "DateTime=841132873,ServerTZ=-0500"},
     {19800, "330", "DateTime=841132873,ServerTZ=+0530"},
     {-12600, "-210", "DateTime=841132873,ServerTZ=-0330"},
+    {13 * 3600, "780", "DateTime=841132873,ServerTZ=+1300"},
+    {-12 * 3600, "-12", "DateTime=841132873,ServerTZ=-1200"},
     {14 * 3600, "840", "DateTime=841132873,ServerTZ=+1400"},
 };
 
