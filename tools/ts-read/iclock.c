@@ -176,7 +176,7 @@ static size_t decode(struct slice in, char out[VALUE_BYTES])
         int high = i + 2 < in.n ? hex(in.p[i + 1]) : -1, low = i + 2 < in.n ? hex(in.p[i + 2]) : -1;
         bool coded = in.p[i] == '%' && high >= 0 && low >= 0;
 
-        out[n++] = coded ? (char)(high << 4 | low) : in.p[i];
+        out[n++] = (char)(coded ? high << 4 | low : in.p[i]);
         i += coded ? 2 : 0;
     }
     return n;

@@ -7,22 +7,43 @@ static const struct format_fuzz_option options[] = {
     {{{NULL, 0}, {NULL, 0}}, 0},
 };
 
+static bool holds_secret(const void *p, size_t n)
+{
+    return memmem(p, n, "SECRET83", 8) || memmem(p, n, "99887766", 8) || memmem(p, n, "Zoe Qx", 6);
+}
+
+/* Whether the input spells it by itself, around holes of NULs. */
+static bool spells_secret(const uint8_t *data, size_t size)
+{
+    struct buf text = {0};
+    bool spelt;
+
+    for (size_t i = 0; i < size; i++)
+        if (data[i] != '\0')
+            buf_char(&text, (char)data[i]);
+    spelt = text.len > 0 && holds_secret(text.data, text.len);
+    buf_free(&text);
+    return spelt;
+}
+
 /* What stands between a line about people and the rest of the input must not be shown. */
 static void check_secret(const uint8_t *data, size_t size)
 {
     static const char head[] = "USER PIN=7\tName=Zoe Qx\tPri=14\tPasswd=SECRET83\tCard=99887766";
+    size_t broken = size * 7 % (sizeof head - 1);
     struct buf in = {0};
     struct format_run r;
 
     buf_add(&in, data, size < 4096 ? size : 4096);
     buf_lit(&in, "\r\n");
-    buf_lit(&in, head);
+    buf_add(&in, head, broken);
+    buf_text(&in, data[0] & 1 ? "\r\n" : "");
+    buf_text(&in, head + broken);
     buf_lit(&in, "\r\n");
     buf_add(&in, data, size < 4096 ? size : 4096);
     if (!format_run(&r, format_find(SLICE("zk-push")), buf_all(&in), size % 61 + 1, NULL, 0))
         abort();
-    if (memmem(r.out.data, r.out.len, "SECRET83", 8) ||
-        memmem(r.out.data, r.out.len, "99887766", 8) || memmem(r.out.data, r.out.len, "Zoe Qx", 6))
+    if (r.out.len > 0 && holds_secret(r.out.data, r.out.len))
         abort();
     buf_free(&r.out);
     buf_free(&in);
@@ -30,8 +51,7 @@ static void check_secret(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0 || memmem(data, size, "SECRET83", 8) || memmem(data, size, "99887766", 8) ||
-        memmem(data, size, "Zoe Qx", 6))
+    if (size == 0 || spells_secret(data, size))
         return 0;
     format_fuzz("zk-push", options, 1, data, size);
     check_secret(data, size);

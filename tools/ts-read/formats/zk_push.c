@@ -621,6 +621,25 @@ static void decode_line(struct push *s, struct slice line, const struct emitter 
     }
 }
 
+/* What is left of a line around a hole may be of people like any other. */
+static void decode_damaged(struct push *s, const struct decoded *damaged, const struct emitter *out)
+{
+    struct slice line = s->damage.kept.len > 0 ? buf_all(&s->damage.kept) : SLICE(""), word;
+    struct row row;
+
+    word = first_word(line);
+    if (word.p && find_topic(word) == TOPIC_PEOPLE) {
+        s->personal = true;
+        return;
+    }
+    split(line, &row);
+    read_pairs(&row);
+    if (s->personal && row.columns < 2)
+        return;
+    s->out = *damaged;
+    fail_scrubbed(s, &row, line, damaged->error, out);
+}
+
 static void push_decode(void *state, struct slice record, bool torn, const struct emitter *out)
 {
     struct push *s = state;
@@ -628,23 +647,10 @@ static void push_decode(void *state, struct slice record, bool torn, const struc
 
     (void)torn; /* a body needs no newline behind its last line */
     s->out = (struct decoded){0};
-    if (damage_found(&s->damage, record, &damaged)) {
-        struct slice line = buf_all(&s->damage.kept), word = first_word(line);
-        struct row row;
-
-        if (word.p && find_topic(word) == TOPIC_PEOPLE) {
-            s->personal = true;
-            return;
-        }
-        split(line, &row);
-        read_pairs(&row);
-        if (s->personal && row.columns < 2)
-            return;
-        s->out = damaged;
-        fail_scrubbed(s, &row, line, damaged.error, out);
-    } else if (slice_trim(record).n > 0) {
+    if (damage_found(&s->damage, record, &damaged))
+        decode_damaged(s, &damaged, out);
+    else if (slice_trim(record).n > 0)
         decode_line(s, slice_trim(record), out);
-    }
 }
 
 /* ---- framing ---- */
