@@ -9,7 +9,7 @@ static const struct format_fuzz_option options[] = {
 
 static bool holds_secret(const void *p, size_t n)
 {
-    return memmem(p, n, "SECRET83", 8) || memmem(p, n, "99887766", 8) || memmem(p, n, "Zoe Qx", 6);
+    return memmem(p, n, "SECRETXY", 8) || memmem(p, n, "CARDXYZW", 8) || memmem(p, n, "Zoe Qx", 6);
 }
 
 /* Whether the input spells it by itself, around holes of NULs. */
@@ -29,7 +29,7 @@ static bool spells_secret(const uint8_t *data, size_t size)
 /* What stands between a line about people and the rest of the input must not be shown. */
 static void check_secret(const uint8_t *data, size_t size)
 {
-    static const char head[] = "USER PIN=7\tName=Zoe Qx\tPri=14\tPasswd=SECRET83\tCard=99887766";
+    static const char head[] = "USER PIN=7\tName=Zoe Qx\tPri=14\tPasswd=SECRETXY\tCard=CARDXYZW";
     size_t broken = size * 7 % (sizeof head - 1);
     struct buf in = {0};
     struct format_run r;
