@@ -295,6 +295,28 @@ post 'cdata?SN=A6&table=ATTLOG' "17${t}1971--10--29 -23:-59:-53${t}0${t}1" >/dev
 like "$(<err)" 'A6: its clock is not set' "a clock that is not set"
 ends
 
+# Another device behind the same address, ten minutes after the last word of the one before.
+if [ "${MODE:-release}" = release ] && [ -e "$B/tests/support/fault_warp.so" ]; then
+    warp=$ROOT/tests/support/warp.py
+    # shellcheck disable=SC2317 # called by wait_for
+    later() { [ "$(python3 "$warp" clock)" -gt 600 ]; }
+    python3 "$warp" clock 1
+    TS_WARP=$T/clock LD_PRELOAD=$B/tests/support/fault_warp.so listening http://:0
+    get 'cdata?SN=OLD' >/dev/null
+    get 'cdata?SN=OTHER' --interface 127.0.0.2 >/dev/null
+    get 'cdata?SN=TWIN' --interface 127.0.0.2 >/dev/null
+    python3 "$warp" clock 5000
+    wait_for 5 later
+    python3 "$warp" clock 1
+    get 'cdata?SN=NEW' >/dev/null
+    get 'cdata?SN=THIRD' --interface 127.0.0.2 >/dev/null
+    is "$(grep -o 'serial number.*' err)" \
+        'serial number NEW where OLD was: was the device replaced?' "a device in another's place is noticed"
+    ends
+else
+    skip "a device in another's place: needs MODE=release"
+fi
+
 # --- the same passage by push and from the stick ---------------------------------------------------
 listening http://:0
 device "push" --rows 30 --sn CGXH2012345
