@@ -20,6 +20,7 @@ static const char site_text[] =
     "\"punch\":{\"break_out\":null},\"devices\":{\"G\":{\"aliases\":[\"a\",\"1\"],"
     "\"zone\":\"Europe/Berlin\",\"punch\":{\"check_in\":\"out\"},\"readers\":{\"1\":\"in\","
     "\"2\":{\"card\":\"hex reverse 32\"}},\"card\":\"hex h10301\"},"
+    "\"T\":{\"direction\":\"alternate\",\"repeat_window_s\":60,\"ghost_hour\":true},"
     "\"H\":{\"direction\":\"out\",\"utc_offset\":\"ignore\",\"zone\":[{\"zone\":\"UTC\"},"
     "{\"from\":\"2026-10-25T02:30\",\"zone\":\"Europe/"
     "Berlin\"}],\"clock\":[{\"until\":\"1980-01-01\","
@@ -61,6 +62,7 @@ static struct context *context_new(enum way_through way)
     struct fault why;
 
     context_init(c);
+    c->state = state_new();
     if (way != REDACTED) {
         site_free(site);
         site = site_load(file_of(site_text, sizeof site_text - 1), silent, &why);

@@ -8,7 +8,7 @@
 
 #include "../../support/unit.h"
 
-enum { EVENTS = 60, RUNS = 3000, WINDOW_S = 60 };
+enum { EVENTS = 60, RUNS = 1000, WINDOW_S = 60 };
 
 struct known {
     struct passage p;
