@@ -10,47 +10,33 @@
  *     records                      OK: n after their receipts, 503 otherwise
  *     people, pictures, state      OK, or tablename=n, at once
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "http_dialect.h"
 #include "iclock_book.h"
+#include "iclock_list.h"
+#include "iclock_watch.h"
 #include "msg.h"
 #include "stop.h"
 
 #define DEVICES_MOST 8192u
-#define SERIALS_MOST 65536u
-#define SERIALS_BYTES (4u << 20)
-#define STRANGERS_MOST 64u   /* told of by name */
-#define NOTICES_A_MINUTE 60u /* then they are only counted */
-#define TRIES 3u             /* of asking for a period */
-#define STEP_S 60            /* a clock that goes back by less is not told of */
-#define SILENT_MS 300000     /* a device that another took the place of is silent for so long */
-
-struct serial {
-    char text[ICLOCK_SERIAL];
-};
+#define STRANGERS_MOST 64u /* told of by name */
+#define TRIES 3u           /* of asking for a period */
 
 struct iclock {
     const struct source_env *env;
     struct iclock_book *book;
-    struct serial *serial; /* sorted */
-    size_t serials;
-    bool listed; /* only these may push */
-    char *file;  /* of serials=; NULL: none */
+    struct iclock_list *list;
     struct zone *zone;
     struct iclock_period period[ICLOCK_PERIODS];
     struct slice period_text[ICLOCK_PERIODS];
     unsigned periods;
     uint64_t first_id; /* of a command: those of an earlier life have others */
-    struct serial stranger[STRANGERS_MOST];
-    unsigned strangers, notices, unsaid;
-    int64_t minute_ms;
+    char stranger[STRANGERS_MOST][ICLOCK_SERIAL];
+    unsigned strangers;
+    struct iclock_watch *watch;
     bool told_token;
 };
 
@@ -60,46 +46,18 @@ struct talk {
     struct iclock_device *device;
     struct iclock_query query;
     uint64_t lines;
-    int64_t last_s; /* of the row before; -1: none */
-    bool told_back;
+    struct iclock_rows rows;
 };
-
-/* ---- what is said on standard error ---- */
-
-/* A hostile device must not fill a disk with what it makes us say. */
-static void notice(struct iclock *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void notice(struct iclock *s, const char *format, ...)
-{
-    int64_t now = monotonic_ms();
-    char text[512];
-    va_list args;
-
-    if (now - s->minute_ms >= 60000) {
-        if (s->unsaid > 0)
-            msg_warn("%u more notices of devices in the last minute were not shown", s->unsaid);
-        s->minute_ms = now;
-        s->notices = s->unsaid = 0;
-    }
-    if (++s->notices > NOTICES_A_MINUTE) {
-        s->unsaid++;
-        return;
-    }
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    msg_warn("%s", text);
-}
 
 /* A serial number that is not in the list, once each. */
 static void tell_stranger(struct iclock *s, const char *serial, const char *host)
 {
     for (unsigned i = 0; i < s->strangers; i++)
-        if (strcmp(s->stranger[i].text, serial) == 0)
+        if (strcmp(s->stranger[i], serial) == 0)
             return;
     if (s->strangers == STRANGERS_MOST)
         return;
-    memcpy(s->stranger[s->strangers++].text, serial, strlen(serial) + 1);
+    memcpy(s->stranger[s->strangers++], serial, strlen(serial) + 1);
     msg_warn(
         "%s: serial number %s is not in the list: refused, so it keeps its records", host, serial);
     if (s->strangers == STRANGERS_MOST)
@@ -107,101 +65,6 @@ static void tell_stranger(struct iclock *s, const char *serial, const char *host
 }
 
 /* ---- options ---- */
-
-static int by_serial(const void *a, const void *b)
-{
-    return strcmp(((const struct serial *)a)->text, ((const struct serial *)b)->text);
-}
-
-static bool may_push(const struct iclock *s, const char *serial)
-{
-    struct serial key;
-
-    if (!s->listed)
-        return true;
-    snprintf(key.text, sizeof key.text, "%s", serial);
-    return s->serials > 0 && bsearch(&key, s->serial, s->serials, sizeof key, by_serial);
-}
-
-static bool add_serial(struct iclock *s, struct slice text)
-{
-    struct iclock_query q;
-    struct buf query = {0};
-    bool good;
-
-    /* What a device can say is what may stand in the list. */
-    buf_lit(&query, "SN=");
-    buf_slice(&query, text);
-    iclock_read(SLICE("/iclock/cdata"), buf_all(&query), &q);
-    buf_free(&query);
-    good = q.serial[0] && strlen(q.serial) == text.n && s->serials < SERIALS_MOST;
-    if (!good)
-        return false;
-    if ((s->serials & (s->serials - 1)) == 0)
-        s->serial = mem_resize(s->serial, (s->serials ? s->serials * 2 : 1) * sizeof *s->serial);
-    memcpy(s->serial[s->serials++].text, q.serial, sizeof q.serial);
-    return true;
-}
-
-static int read_text(const char *path, struct buf *text, struct fault *why)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = 0;
-
-    if (fd < 0)
-        return fault_errno(why, EX_NOINPUT, "%s: cannot open", path);
-    do {
-        text->len += (size_t)n;
-        n = read(fd, buf_room(text, 65536), 65536);
-    } while ((n > 0 && text->len < SERIALS_BYTES) || (n < 0 && errno == EINTR));
-    close(fd);
-    if (n < 0)
-        return fault_errno(why, EX_IOERR, "%s: cannot read", path);
-    return n == 0 ? 0 : fault_set(why, EX_CONFIG, "%s: too large", path);
-}
-
-/* A serial number a line; what follows a # is for people. */
-static int read_serials(struct iclock *s, struct fault *why)
-{
-    struct buf text = {0};
-    struct slice rest, line;
-    unsigned number = 0;
-    int rc = read_text(s->file, &text, why);
-
-    rest = buf_all(&text);
-    while (rc == 0 && format_head_line(&rest, &line)) {
-        const char *mark = line.n > 0 ? memchr(line.p, '#', line.n) : NULL;
-
-        number++;
-        if (mark)
-            line.n = (size_t)(mark - line.p);
-        while (line.n > 0 && line.p[line.n - 1] == '\t')
-            line.n--;
-        line = slice_trim(line);
-        if (line.n > 0 && !add_serial(s, line))
-            rc = fault_set(why, EX_CONFIG, "%s: line %u: not a serial number", s->file, number);
-    }
-    buf_free(&text);
-    return rc;
-}
-
-/* The list from all that it is made of. */
-static int make_list(struct iclock *s, struct fault *why)
-{
-    const struct format_options *o = &s->env->options;
-
-    s->serial = NULL;
-    s->serials = 0;
-    for (size_t i = 0; i < o->count; i++)
-        if (slice_is(o->option[i].key, "serial") && !add_serial(s, o->option[i].value))
-            return fault_set(why, EX_USAGE, "-o serial=%.*s: not a serial number",
-                (int)o->option[i].value.n, o->option[i].value.p);
-    if (s->file && read_serials(s, why) < 0)
-        return -1;
-    if (s->serials > 0)
-        qsort(s->serial, s->serials, sizeof *s->serial, by_serial);
-    return 0;
-}
 
 /* Hours, an offset, or the name of a zone. */
 static int read_zone(struct iclock *s, struct slice value, struct fault *why)
@@ -221,21 +84,14 @@ static int read_zone(struct iclock *s, struct slice value, struct fault *why)
 
 static int read_option(struct iclock *s, const struct format_option *o, struct fault *why)
 {
-    if (slice_is(o->key, "serial")) {
-        s->listed = true;
-    } else if (slice_is(o->key, "serials")) {
-        s->listed = true;
-        free(s->file);
-        s->file = mem_text(o->value);
-    } else if (slice_is(o->key, "timezone")) {
+    if (slice_is(o->key, "timezone"))
         return read_zone(s, o->value, why);
-    } else if (slice_is(o->key, "request")) {
-        if (s->periods == ICLOCK_PERIODS)
-            return fault_set(why, EX_USAGE, "-o request=: more than %d", ICLOCK_PERIODS);
-        s->period_text[s->periods] = o->value;
-        return iclock_read_period(o->value, &s->period[s->periods++], why);
-    }
-    return 0;
+    if (!slice_is(o->key, "request"))
+        return 0;
+    if (s->periods == ICLOCK_PERIODS)
+        return fault_set(why, EX_USAGE, "-o request=: more than %d", ICLOCK_PERIODS);
+    s->period_text[s->periods] = o->value;
+    return iclock_read_period(o->value, &s->period[s->periods++], why);
 }
 
 static void iclock_close(void *state)
@@ -245,8 +101,8 @@ static void iclock_close(void *state)
     if (!s)
         return;
     iclock_book_free(s->book);
-    free(s->serial);
-    free(s->file);
+    iclock_list_free(s->list);
+    iclock_watch_free(s->watch);
     free(s);
 }
 
@@ -258,34 +114,28 @@ static void *iclock_open(const struct source_env *env, struct fault *why)
 
     memset(s, 0, sizeof *s);
     s->env = env;
-    s->minute_ms = monotonic_ms();
+    s->watch = iclock_watch_new();
     s->first_id = (uint64_t)(clock_now_ms() / 1000 % 1000000) * ICLOCK_PERIODS + 1;
     s->book = iclock_book_new(DEVICES_MOST);
     for (size_t i = 0; i < o->count && rc == 0; i++)
         rc = read_option(s, &o->option[i], why);
-    if (rc == 0 && make_list(s, why) == 0)
+    if (rc == 0)
+        s->list = iclock_list_open(o, why);
+    if (s->list)
         return s;
     iclock_close(s);
     return NULL;
 }
 
-/* SIGHUP: a list that cannot be read leaves the old one in force. */
+/* SIGHUP. */
 static void iclock_reload(void *state)
 {
     struct iclock *s = state;
-    struct serial *old = s->serial;
-    size_t olds = s->serials;
     struct fault why;
 
     s->strangers = 0;
-    if (make_list(s, &why) == 0) {
-        free(old);
-        return;
-    }
-    msg_warn("%s; the list of serial numbers stays as it was", why.text);
-    free(s->serial);
-    s->serial = old;
-    s->serials = olds;
+    if (iclock_list_reload(s->list, &why) < 0)
+        msg_warn("%s; the list of serial numbers stays as it was", why.text);
 }
 
 /* ---- pages that answer at once ---- */
@@ -366,19 +216,6 @@ static void give_time(struct talk *t, struct reply *reply)
         say(reply, "OK\n");
 }
 
-/* The number of logs that it has only ever grows, but when it is erased or wraps. */
-static void look_at_logs(struct talk *t)
-{
-    struct iclock_device *d = t->device;
-
-    if (t->query.logs < 0)
-        return;
-    if (t->query.logs < d->logs)
-        notice(t->iclock, "%s: its log has %ld records, and had %ld: it was erased, or begun anew",
-            d->serial, t->query.logs, d->logs);
-    d->logs = t->query.logs;
-}
-
 static bool is_asked(const struct iclock *s, const struct iclock_device *d, unsigned i)
 {
     return !s->period[i].serial[0] || strcmp(s->period[i].serial, d->serial) == 0;
@@ -389,7 +226,8 @@ static void give_work(struct talk *t, struct reply *reply)
     struct iclock *s = t->iclock;
     struct iclock_device *d = t->device;
 
-    look_at_logs(t);
+    if (t->query.logs >= 0)
+        iclock_watch_logs(s->watch, d, t->query.logs);
     for (unsigned i = 0; i < s->periods && d->asked == d->answered; i++) {
         if (!is_asked(s, d, i) || d->asked & 1u << i)
             continue;
@@ -397,7 +235,7 @@ static void give_work(struct talk *t, struct reply *reply)
         d->tries++;
         d->sent = 0;
         iclock_print_query(reply->text, s->first_id + i, &s->period[i], d->acc);
-        notice(s, "%s: asked for %.*s again", d->serial, (int)s->period_text[i].n,
+        iclock_notice(s->watch, "%s: asked for %.*s again", d->serial, (int)s->period_text[i].n,
             s->period_text[i].p);
         return;
     }
@@ -449,11 +287,12 @@ static void settle_period(struct talk *t, unsigned i, const struct iclock_result
     d->answered |= 1u << i;
     d->tries = 0;
     if (r->value >= 0)
-        notice(s, "%s: %.*s: has sent what it has; %llu records came since it was asked", d->serial,
+        iclock_notice(s->watch,
+            "%s: %.*s: has sent what it has; %llu records came since it was asked", d->serial,
             (int)text.n, text.p, (unsigned long long)d->sent);
     else
-        notice(s, "%s: %.*s: refused: %ld%s%s", d->serial, (int)text.n, text.p, r->value,
-            meaning ? ", " : "", meaning ? meaning : "");
+        iclock_notice(s->watch, "%s: %.*s: refused: %ld%s%s", d->serial, (int)text.n, text.p,
+            r->value, meaning ? ", " : "", meaning ? meaning : "");
 }
 
 static void take_results(struct talk *t, struct slice body, struct reply *reply)
@@ -507,11 +346,11 @@ static bool iclock_knows(void *state, const struct ask *ask)
     struct iclock *s = state;
 
     (void)ask;
-    if (!s->listed && !s->told_token)
+    if (!iclock_list_exists(s->list) && !s->told_token)
         msg_warn("%s: a device that pushes can show no token: refused; name it with -o serial=",
             ask->host);
-    s->told_token = s->told_token || !s->listed;
-    return s->listed;
+    s->told_token = s->told_token || !iclock_list_exists(s->list);
+    return iclock_list_exists(s->list);
 }
 
 /* Access control by what it says, else by what it did before, else by what it does. */
@@ -526,21 +365,6 @@ static void tell_type(struct iclock_device *d, const struct iclock_query *q)
     d->typed = d->typed || q->acc >= 0 || acc;
 }
 
-/* A new number behind an address that only one device had, and that it left. */
-static void look_for_other(struct iclock *s, struct iclock_device *d, const char *host, bool fresh)
-{
-    const struct iclock_device *other;
-    size_t others;
-
-    if (fresh) {
-        other = iclock_book_at(s->book, host, d, &others);
-        if (others == 1 && d->seen_ms - other->seen_ms > SILENT_MS)
-            notice(s, "%s: serial number %s where %s was: was the device replaced?", host,
-                d->serial, other->serial);
-    }
-    snprintf(d->host, sizeof d->host, "%s", host);
-}
-
 /* 0, or a status to refuse it with. */
 static unsigned find_device(struct iclock *s, struct talk *t, const struct ask *ask)
 {
@@ -550,14 +374,14 @@ static unsigned find_device(struct iclock *s, struct talk *t, const struct ask *
 
     if (!*serial)
         return 400;
-    if (!may_push(s, serial)) {
+    if (!iclock_list_allows(s->list, serial)) {
         tell_stranger(s, serial, ask->host);
         return 503;
     }
     d = iclock_book_see(s->book, serial, monotonic_ms(), &fresh);
     if (!d)
         return 503;
-    look_for_other(s, d, ask->host, fresh);
+    iclock_watch_place(s->watch, s->book, d, ask->host, fresh);
     tell_type(d, &t->query);
     d->held++;
     t->device = d;
@@ -580,9 +404,10 @@ static enum plan iclock_begin(struct request *r, const struct ask *ask, struct r
     t->iclock = s;
     t->device = NULL;
     t->lines = 0;
-    t->last_s = -1;
-    t->told_back = false;
     iclock_read(ask->path, ask->query, &t->query);
+    t->rows = (struct iclock_rows){.ordered = t->query.table == ICLOCK_ATTLOG,
+        .live = t->query.page == ICLOCK_CDATA,
+        .last_s = -1};
     r->own = t;
     reply->status = find_device(s, t, ask);
     if (reply->status != 0) {
@@ -610,102 +435,11 @@ static void iclock_answer(struct request *r, struct slice body, struct reply *re
 
 /* ---- records ---- */
 
-static bool read_clock(const struct decoded *d, struct clock_time *at)
-{
-    return d->draft.set & EVENT_BIT(EV_LOCAL_TIME) &&
-           clock_parse(d->draft.value[EV_LOCAL_TIME], at);
-}
-
-static void tell_back(struct talk *t, int64_t before_s, const struct decoded *d)
-{
-    struct slice at = d->draft.value[EV_LOCAL_TIME];
-    char before[CLOCK_TEXT];
-
-    if (t->told_back)
-        return;
-    t->told_back = true;
-    clock_print_local(before, before_s, 0);
-    notice(t->iclock, "%s: its clock went back: a record of %.*s stands behind one of %s",
-        t->device->serial, (int)at.n, at.p, before);
-}
-
-/* Rows of one post stand in the order in which they were made. */
-static void see_row(struct talk *t, const struct decoded *d, int64_t at_s)
-{
-    if (t->last_s >= 0 && at_s < t->last_s - STEP_S)
-        tell_back(t, t->last_s, d);
-    t->last_s = at_s;
-}
-
-/* With a counter the order is known over all posts; what comes again has counted before. */
-static void see_counted(struct talk *t, const struct decoded *d, int64_t at_s, int64_t index)
-{
-    struct iclock_device *v = t->device;
-    bool newer = index > v->last_index;
-
-    if (newer && v->last_index >= 0 && at_s < v->last_s - STEP_S)
-        tell_back(t, v->last_s, d);
-    if (!newer && index < v->last_index && at_s > v->last_s) {
-        notice(t->iclock,
-            "%s: its counter is at %lld and was at %lld: its log was erased, or it "
-            "was reset",
-            v->serial, (long long)index, (long long)v->last_index);
-        newer = true;
-    }
-    if (newer) {
-        v->last_index = index;
-        v->last_s = at_s;
-    }
-}
-
-static void see_operation(struct talk *t, const struct decoded *d, int64_t at_s, int op)
-{
-    static const struct {
-        int op;
-        const char *text;
-    } told[] = {
-        {13, "its data were cleared"},
-        {21, "its clock was set"},
-        {22, "it was reset"},
-        {23, "its attendance records were deleted"},
-    };
-    struct slice at = d->draft.value[EV_LOCAL_TIME];
-
-    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
-        if (told[i].op != op || at_s <= t->device->operation_s)
-            continue;
-        t->device->operation_s = at_s;
-        notice(t->iclock, "%s: %s, at %.*s by that clock", t->device->serial, told[i].text,
-            (int)at.n, at.p);
-    }
-}
-
-static void see(void *arg, const struct decoded *d)
+static void see(void *arg, const struct decoded *event)
 {
     struct talk *t = arg;
-    struct slice code = d->draft.set & EVENT_BIT(EV_CODE) ? d->draft.value[EV_CODE] : SLICE_NONE;
-    struct clock_time at;
-    char number[24];
 
-    if (d->error || !read_clock(d, &at))
-        return;
-    if (d->draft.set & EVENT_BIT(EV_TIME_NOTE)) {
-        if (!t->device->told_unset)
-            notice(t->iclock, "%s: its clock is not set", t->device->serial);
-        t->device->told_unset = true;
-        return;
-    }
-    if (code.n > 6 && code.n < sizeof number && memcmp(code.p, "OPLOG ", 6) == 0) {
-        snprintf(number, sizeof number, "%.*s", (int)code.n - 6, code.p + 6);
-        see_operation(t, d, at.local_s, (int)strtol(number, NULL, 10));
-    } else if (t->query.page == ICLOCK_CDATA && d->draft.set & EVENT_BIT(EV_SERIAL_NO)) {
-        struct slice index = d->draft.value[EV_SERIAL_NO];
-
-        snprintf(number, sizeof number, "%.*s", (int)index.n, index.p);
-        see_counted(t, d, at.local_s, strtoll(number, NULL, 10));
-    } else if (t->query.table == ICLOCK_ATTLOG) {
-        see_row(t, d, at.local_s);
-    }
+    iclock_watch_event(t->iclock->watch, t->device, &t->rows, event);
 }
 
 static bool iclock_feed(struct request *r, struct buf *body, struct feed *feed, struct reply *reply)
@@ -763,7 +497,7 @@ static void iclock_refused(struct request *r, unsigned status)
     const struct talk *t = r->own;
 
     if (status == 413 && t && t->device)
-        notice(t->iclock,
+        iclock_notice(t->iclock->watch,
             "%s: sends more than %zu bytes at once, again and again: raise --max-body",
             t->device->serial, t->iclock->env->body_bytes);
 }
