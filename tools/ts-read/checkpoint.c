@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  *     {"sources":[{"source":"/var/log/gate.dat","device":2049,"inode":1441,"offset":81920,
- *                  "line":2100,"head_bytes":1024,"head":"00000000-0000-8b1f-…"}]}
+ *                  "line":2100,"head_bytes":1024,"head":"00000000-0000-8b1f-…"},
+ *                 {"source":"zk://10.1.0.7","cursor":"…"}]}
  *
  * `head` is the identity of the file's first bytes (identity_of_bytes: SHA-1).
  */
@@ -24,6 +25,7 @@
 
 struct item {
     char *source;
+    char *cursor; /* NULL: it is the place */
     struct place place;
 };
 
@@ -105,7 +107,14 @@ const struct place *checkpoint_find(const struct checkpoint *c, const char *sour
 {
     const struct item *item = find(c, source);
 
-    return item ? &item->place : NULL;
+    return item && !item->cursor ? &item->place : NULL;
+}
+
+const char *checkpoint_cursor(const struct checkpoint *c, const char *source)
+{
+    const struct item *item = find(c, source);
+
+    return item ? item->cursor : NULL;
 }
 
 const struct timespec *checkpoint_saved(const struct checkpoint *c)
@@ -119,30 +128,54 @@ static bool same(const struct place *a, const struct place *b)
            a->line == b->line && a->head_bytes == b->head_bytes && strcmp(a->head, b->head) == 0;
 }
 
-void checkpoint_set(struct checkpoint *c, const char *source, const struct place *place)
+static struct item *find_or_add(struct checkpoint *c, const char *source)
 {
     struct item *item = find(c, source);
 
-    if (item && same(&item->place, place))
-        return;
-    if (!item) {
-        c->item = mem_resize(c->item, (c->count + 1) * sizeof *c->item);
-        item = &c->item[c->count++];
-        item->source = mem_text(slice_of(source));
-    }
+    if (item)
+        return item;
+    c->item = mem_resize(c->item, (c->count + 1) * sizeof *c->item);
+    item = &c->item[c->count++];
+    *item = (struct item){.source = mem_text(slice_of(source))};
+    c->changed = true;
+    return item;
+}
+
+void checkpoint_set(struct checkpoint *c, const char *source, const struct place *place)
+{
+    struct item *item = find_or_add(c, source);
+
+    c->changed = c->changed || item->cursor || !same(&item->place, place);
+    free(item->cursor);
+    item->cursor = NULL;
     item->place = *place;
+}
+
+void checkpoint_set_cursor(struct checkpoint *c, const char *source, const char *cursor)
+{
+    struct item *item = find_or_add(c, source);
+
+    if (item->cursor && strcmp(item->cursor, cursor) == 0)
+        return;
+    free(item->cursor);
+    item->cursor = mem_text(slice_of(cursor));
     c->changed = true;
 }
 
 static bool read_item(struct checkpoint *c, yyjson_val *v)
 {
     const char *source = yyjson_get_str(yyjson_obj_get(v, "source"));
+    const char *cursor = yyjson_get_str(yyjson_obj_get(v, "cursor"));
     const char *head = yyjson_get_str(yyjson_obj_get(v, "head"));
     struct place place = {.device = yyjson_get_uint(yyjson_obj_get(v, "device")),
         .inode = yyjson_get_uint(yyjson_obj_get(v, "inode")),
         .line = yyjson_get_uint(yyjson_obj_get(v, "line")),
         .head_bytes = (uint32_t)yyjson_get_uint(yyjson_obj_get(v, "head_bytes"))};
 
+    if (source && cursor && strlen(cursor) <= CURSOR_BYTES_MAX) {
+        checkpoint_set_cursor(c, source, cursor);
+        return true;
+    }
     if (!source || !head || !yyjson_is_uint(yyjson_obj_get(v, "offset")) ||
         place.head_bytes > PLACE_HEAD_BYTES || strlen(head) >= sizeof place.head)
         return false;
@@ -221,8 +254,10 @@ void checkpoint_free(struct checkpoint *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < c->count; i++)
+    for (size_t i = 0; i < c->count; i++) {
         free(c->item[i].source);
+        free(c->item[i].cursor);
+    }
     free(c->item);
     free(c->path);
     free(c->beside);
@@ -238,6 +273,12 @@ static void print_items(const struct checkpoint *c, struct buf *out)
 
         buf_text(out, i ? ",\n{\"source\":" : "\n{\"source\":");
         json_str(out, slice_of(c->item[i].source));
+        if (c->item[i].cursor) {
+            buf_lit(out, ",\"cursor\":");
+            json_str(out, slice_of(c->item[i].cursor));
+            buf_char(out, '}');
+            continue;
+        }
         buf_printf(out,
             ",\"device\":%" PRIu64 ",\"inode\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"line\":%" PRIu64
             ",\"head_bytes\":%" PRIu32 ",\"head\":\"%s\"}",

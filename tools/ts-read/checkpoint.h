@@ -3,6 +3,9 @@
  * --checkpoint FILE: how far each source is read, in one small JSON file.  It only ever names a
  * place before which everything has its final receipt; it is replaced as a whole (written beside,
  * synced, renamed, folder synced), so after a crash it is the old one or the new one.
+ *
+ * The place of a file is a `struct place`.  Of anything else it is a cursor: a text that only the
+ * source itself understands.
  */
 #ifndef TS_CHECKPOINT_H
 #define TS_CHECKPOINT_H
@@ -25,6 +28,11 @@ const struct timespec *checkpoint_saved(const struct checkpoint *c);
 
 /* Remembers a place, until checkpoint_save. */
 void checkpoint_set(struct checkpoint *c, const char *source, const struct place *place);
+
+/* The same for a cursor, at most CURSOR_BYTES_MAX long; the text is valid until the next set. */
+#define CURSOR_BYTES_MAX 4096u
+const char *checkpoint_cursor(const struct checkpoint *c, const char *source);
+void checkpoint_set_cursor(struct checkpoint *c, const char *source, const char *cursor);
 
 /* Writes what has changed since the last time; 0 also when nothing has. */
 int checkpoint_save(struct checkpoint *c, struct fault *why);

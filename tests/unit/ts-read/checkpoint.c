@@ -75,6 +75,38 @@ START_TEST(comes_back)
 }
 END_TEST
 
+START_TEST(cursors_come_back)
+{
+    struct place place = {.offset = 5};
+    struct checkpoint *c = opened();
+
+    ck_assert_ptr_null(checkpoint_cursor(c, "zk://a"));
+    checkpoint_set_cursor(c, "zk://a", "one \"two\"\n");
+    checkpoint_set(c, "log", &place);
+    ck_assert_ptr_null(checkpoint_find(c, "zk://a"));
+    ck_assert_ptr_null(checkpoint_cursor(c, "log"));
+    ck_assert_int_eq(checkpoint_save(c, &why), 0);
+    checkpoint_free(c);
+    c = opened();
+    ck_assert_str_eq(checkpoint_cursor(c, "zk://a"), "one \"two\"\n");
+    ck_assert_uint_eq(checkpoint_find(c, "log")->offset, 5);
+    unlink(path);
+    checkpoint_set_cursor(c, "zk://a", "one \"two\"\n");
+    ck_assert_int_eq(checkpoint_save(c, &why), 0);
+    ck_assert_int_lt(access(path, F_OK), 0);
+    checkpoint_set_cursor(c, "zk://a", "");
+    ck_assert_int_eq(checkpoint_save(c, &why), 0);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    checkpoint_free(c);
+    c = opened();
+    ck_assert_str_eq(checkpoint_cursor(c, "zk://a"), "");
+    checkpoint_set(c, "zk://a", &place);
+    ck_assert_ptr_null(checkpoint_cursor(c, "zk://a"));
+    ck_assert_uint_eq(checkpoint_find(c, "zk://a")->offset, 5);
+    checkpoint_free(c);
+}
+END_TEST
+
 START_TEST(written_only_when_changed)
 {
     struct place place = {.offset = 5};
@@ -161,6 +193,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, comes_back);
+    tcase_add_test(tc, cursors_come_back);
     tcase_add_test(tc, written_only_when_changed);
     tcase_add_test(tc, debris_is_overwritten);
     tcase_add_loop_test(tc, damage_is_told, 0, (int)(sizeof damaged / sizeof *damaged));
