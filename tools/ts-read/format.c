@@ -7,6 +7,7 @@ extern const struct format format_json;
 extern const struct format format_ndjson;
 extern const struct format format_zk_attlog;
 extern const struct format format_zk_push;
+extern const struct format format_zk_records;
 
 /* Sorted by name; a new format adds its line here and above. */
 const struct format *const formats[] = {
@@ -15,6 +16,7 @@ const struct format *const formats[] = {
     &format_ndjson,
     &format_zk_attlog,
     &format_zk_push,
+    &format_zk_records,
     NULL,
 };
 

@@ -31,6 +31,8 @@ struct decoded {
         *error; /* not understood, and why: a plain reason, the same text for the same cause */
     uint64_t unknown; /* EVENT_BITs of fields left out, because their word is none that is known */
     bool no_raw;      /* base carries everything: the pump adds no `raw` */
+    const char *remark; /* "empty, left out": how many such records is said at the end; no error */
+    bool nothing;       /* only that: the record makes no event */
 };
 
 /* Takes the events of a record, in order; a record may hold none (heartbeat), one, or many (JSON
@@ -62,6 +64,9 @@ struct format {
     /* Nothing is kept from one record to the next: between two, the state may be closed and opened
      * again (so that an idle peer keeps no memory). */
     bool stateless;
+
+    /* Its records are counted to number them; of other formats, lines are. */
+    bool binary;
 
     /* State of one stream (a file, a connection, a request body).  NULL and *why: an option was
      * wrong (64). */

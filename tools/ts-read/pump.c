@@ -17,6 +17,7 @@
 #define RAW_CUT_BYTES 4096          /* of a record that is too long */
 #define RAW_ERROR_BYTES (64u << 10) /* longest raw that a record with an error carries whole */
 #define REASONS 32
+#define REMARKS 8
 #define BUFFER_KEPT 4096
 
 struct reason {
@@ -48,6 +49,7 @@ struct pump {
     uint64_t events, bad;
     struct reason reason[REASONS];
     unsigned reasons;
+    struct reason remark[REMARKS]; /* texts are the formats' own */
     bool warned_device;
     int64_t since_ms, until_ms; /* as instants, where the zone or an offset tells */
     char too_long[64];
@@ -181,12 +183,25 @@ static void report_unknown(const struct pump *p)
                 *p->unknown[i].first ? ", the first in " : "", p->unknown[i].first);
 }
 
+static void count_remark(struct pump *p, const char *text)
+{
+    unsigned i = 0;
+
+    while (i < REMARKS - 1 && p->remark[i].text && strcmp(p->remark[i].text, text) != 0)
+        i++;
+    p->remark[i].text = text;
+    p->remark[i].count++;
+}
+
 void pump_report(const struct pump *p)
 {
     struct reason sorted[REASONS];
     struct buf text = {0};
 
     report_unknown(p);
+    for (unsigned i = 0; i < REMARKS && p->remark[i].text; i++)
+        msg_warn("%llu record%s: %s", (unsigned long long)p->remark[i].count,
+            p->remark[i].count == 1 ? "" : "s", p->remark[i].text);
     if (p->bad == 0)
         return;
     memcpy(sorted, p->reason, sizeof sorted);
@@ -378,6 +393,10 @@ static void emit(void *arg, const struct decoded *d)
         s->primed = true;
         return;
     }
+    if (d->remark)
+        count_remark(p, d->remark);
+    if (d->nothing)
+        return;
     p->events++;
     s->events++;
     if (s->see)
@@ -486,7 +505,7 @@ void stream_take(struct stream *s, struct buf *b)
 void stream_added(struct stream *s, size_t n)
 {
     s->to += n;
-    if (s->kind >= STREAM_PEER) {
+    if (s->kind == STREAM_PEER || s->kind == STREAM_BODY) {
         s->received[0] = '"';
         s->received_bytes = clock_print_utc_ms(s->received + 1, clock_now_ms()) + 2;
         s->received[s->received_bytes - 1] = '"';
@@ -542,10 +561,12 @@ void stream_place(const struct stream *s, struct place *place)
     place->line = s->line;
 }
 
-static uint64_t newlines(const char *p, size_t n)
+static uint64_t newlines(const struct stream *s, const char *p, size_t n)
 {
     uint64_t count = 0;
 
+    if (s->format && s->format->binary)
+        return 0;
     for (size_t i = 0; i < n; i++)
         count += p[i] == '\n';
     return count;
@@ -602,12 +623,12 @@ static void unknown_record(struct stream *s, struct slice in)
     size_t used = in.n;
 
     if (s->kind != STREAM_BODY && frame_line(NULL, in, s->ended, &used, &record) == FRAME_SKIP) {
-        advance(s, used, newlines(in.p, used));
+        advance(s, used, newlines(s, in.p, used));
         return;
     }
     s->number = s->line + 1;
     emit_bad(s, record, "unknown format");
-    advance(s, used, newlines(in.p, used));
+    advance(s, used, newlines(s, in.p, used));
 }
 
 static int refuse(const struct stream *s, struct slice head, struct fault *why)
@@ -651,7 +672,7 @@ static int find_format(struct stream *s, struct fault *why)
 static void take_record(struct stream *s, struct slice record, size_t used)
 {
     const char *in = s->data + s->from;
-    uint64_t before = newlines(in, (size_t)(record.p - in));
+    uint64_t before = newlines(s, in, (size_t)(record.p - in));
     bool torn = s->ended && s->from + used == s->to && s->data[s->to - 1] != '\n';
     const struct emitter out = {emit, s};
 
@@ -661,7 +682,8 @@ static void take_record(struct stream *s, struct slice record, size_t used)
         emit_long(s, record);
     else
         s->format->decode(s->state, record, torn, &out);
-    advance(s, used, before + newlines(record.p, used - (size_t)(record.p - in)));
+    before += s->format->binary;
+    advance(s, used, before + newlines(s, record.p, used - (size_t)(record.p - in)));
 }
 
 /* One step with a format: false when there is no whole record here. */
@@ -679,7 +701,7 @@ static bool step(struct stream *s)
     if (frame == FRAME_RECORD) {
         take_record(s, record, used);
     } else if (frame == FRAME_SKIP) {
-        advance(s, used, newlines(in.p, used));
+        advance(s, used, newlines(s, in.p, used));
     } else if (in.n > s->pump->config.options.longest) {
         report_long(s);
     } else if (s->ended) {

@@ -50,6 +50,7 @@ enum stream_kind {
     STREAM_TAIL, /* a file that grows; a line that fits no format is a record not understood */
     STREAM_PEER, /* live; likewise; records have no numbers */
     STREAM_BODY, /* live; what fits no format is one record; records have no numbers */
+    STREAM_PAST, /* what a device kept: as STREAM_PEER, but not received when it happened */
 };
 
 struct stream_config {
