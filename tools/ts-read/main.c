@@ -25,6 +25,7 @@ enum {
     OPT_CHECKPOINT,
     OPT_ALLOW,
     OPT_TOKEN_FILE,
+    OPT_PASSWORD_FILE,
     OPT_MAX_LINE,
     OPT_MAX_BODY,
     OPT_ANSWER_WITHIN,
@@ -45,6 +46,7 @@ static const struct option_spec options[] = {
     {OPT_CHECKPOINT, "checkpoint", "FILE", "remember what has its receipts; go on from there"},
     {OPT_ALLOW, "allow", "CIDR", "peers that may connect (may be given again)"},
     {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token that HTTP peers must send"},
+    {OPT_PASSWORD_FILE, "password-file", "FILE", "password, or communication key, of the device"},
     {OPT_MAX_LINE, "max-line", "BYTES", "longest record (1M)"},
     {OPT_MAX_BODY, "max-body", "BYTES", "largest HTTP body (1M)"},
     {OPT_ANSWER_WITHIN, "answer-within", "TIME", "longest wait for receipts (HTTP: 30s)"},
@@ -62,7 +64,8 @@ static const struct program program = {
     .summary = "Reads access events from devices and files; prints them as JSON, one a line.",
     .options = options,
     .print_version = zone_print_version,
-    .more = "Sources: a file, - (standard input, the default), tcp://host:port;\n"
+    .more = "Sources: a file, - (standard input, the default), tcp://host:port,\n"
+            "zk://host (ZKTeco, port 4370);\n"
             "with -l: tcp://:PORT, http://:PORT (also for ZKTeco devices that push).\n"
             "An address that is not loopback needs --allow, or for HTTP --token-file.\n"
             "See ts-read(1).\n",
@@ -194,6 +197,9 @@ static int set_option(struct settings *s, const struct option_value *v, struct f
         return add_allow(s, v->arg, why);
     case OPT_TOKEN_FILE:
         s->env.token_file = v->arg;
+        return 0;
+    case OPT_PASSWORD_FILE:
+        s->env.password_file = v->arg;
         return 0;
     case OPT_MAX_LINE:
         return set_bytes("max-line", v->arg, 64, &s->pump.options.longest, why);

@@ -270,8 +270,8 @@ static int prepare(struct reader *r, struct fault *why)
         if (!r->slot[i].source)
             return -1;
         if (r->env->checkpoint && !r->slot[i].source->checkpoint)
-            return fault_set(
-                why, EX_USAGE, "%s: --checkpoint is for files only", r->slot[i].operand);
+            return fault_set(why, EX_USAGE, "%s: has no place that --checkpoint could remember",
+                r->slot[i].operand);
     }
     r->progress = r->config->progress ? progress_new() : NULL;
     return 0;

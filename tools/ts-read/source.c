@@ -14,6 +14,7 @@ extern const struct source source_file;
 extern const struct source source_follow;
 extern const struct source source_http;
 extern const struct source source_tcp;
+extern const struct source source_zk;
 
 /* One line a source, sorted by name; add new ones here. */
 const struct source *const sources[] = {
@@ -21,6 +22,7 @@ const struct source *const sources[] = {
     &source_follow,
     &source_http,
     &source_tcp,
+    &source_zk,
     NULL,
 };
 

@@ -22,6 +22,8 @@ struct source_env {
     const struct cidr *allow; /* --allow */
     size_t allow_count;
     const char *token_file;        /* NULL: none */
+    const char *password_file;     /* of the device's password or key; NULL: none */
+    bool counting;                 /* --count: what is read is only counted */
     size_t body_bytes;             /* --max-body */
     int64_t answer_ms;             /* --answer-within for a peer that waits; never 0 */
     struct format_options options; /* -o pairs that a source reads */
