@@ -5,7 +5,8 @@
 usage: zk.py [option ...]
 
 Says "listening on PORT" when it is ready. Each command that a client sends is a line of --log:
-tcp or udp, and its number. Lines on standard input are what happens at the device:
+tcp or udp, and its number. Lines of the --happens file, a FIFO, are what
+happens at the device:
 
     punch USER [YYYY-MM-DDTHH:MM:SS]   a record, and a live event for who asked for them
     mute USER [TIME]                   a record without the live event
@@ -17,7 +18,7 @@ tcp or udp, and its number. Lines on standard input are what happens at the devi
     sleep, wake                        nothing is answered; again
     layout SIZE                        new firmware: other records
 
-At the end of standard input it stays. --quirk takes names separated by commas: see QUIRKS.
+--quirk takes names separated by commas: see QUIRKS.
 """
 import argparse
 import array
@@ -547,6 +548,7 @@ def main():
     parser.add_argument("--quirk", default="")
     parser.add_argument("--frames", action="store_true", help="one frame a segment")
     parser.add_argument("--log")
+    parser.add_argument("--happens")
     parser.add_argument("--attlog", help="write the log as a memory stick would have it, and end")
     options = parser.parse_args()
     device = Device(options)
@@ -562,8 +564,10 @@ def main():
     if options.only != "tcp":
         threading.Thread(target=serve_udp, args=(device, udp), daemon=True).start()
     print("listening on %d" % port, flush=True)
-    for line in sys.stdin:
-        device.happen(line)
+    if options.happens:
+        with open(options.happens, encoding="utf-8") as lines:
+            for line in lines:
+                device.happen(line)
     threading.Event().wait()
 
 

@@ -20,8 +20,9 @@
 #define PART_TCP 65472u
 #define PART_UDP 16384u
 #define PART_TRIES 3u
-#define STALE_MAX 4u    /* a reply id so little before ours is that of an earlier request */
-#define DOUBLES_MAX 32u /* datagrams back that one is compared with */
+#define STALE_MAX 4u      /* a reply id so little before ours is that of an earlier request */
+#define ANNOUNCED_MAX 16u /* bytes of an answer to ZK_TABLE_OPEN */
+#define DOUBLES_MAX 32u   /* datagrams back that one is compared with */
 #define UDP_TRIES 3u
 #define OUT_MAX 4096u /* of acknowledgements that nobody sends */
 #define JUNK_MAX (256u << 10)
@@ -574,14 +575,17 @@ static bool take_ack(
     return is_error(p) ? refused(s, news, p->command) : false;
 }
 
-/* u8 ?, u32 size, u32 size, …; without the first byte on some. */
-static uint32_t announced_size(struct slice data)
+/* u8 ?, u32 size, u32 size, …; without the first byte on some.  False: this is the answer to
+   something else, which came late or twice. */
+static bool announced_size(struct slice data, bool ours, uint32_t *size)
 {
-    if (data.n >= 9 && zk_u32(data.p + 1) == zk_u32(data.p + 5))
-        return zk_u32(data.p + 1);
-    if (data.n >= 8 && zk_u32(data.p) == zk_u32(data.p + 4))
-        return zk_u32(data.p);
-    return data.n >= 5 ? zk_u32(data.p + 1) : zk_u32(data.p);
+    bool at_1 = data.n >= 9 && zk_u32(data.p + 1) == zk_u32(data.p + 5);
+    bool at_0 = data.n >= 8 && zk_u32(data.p) == zk_u32(data.p + 4);
+
+    if (!ours && (data.n > ANNOUNCED_MAX || (!at_1 && !at_0)))
+        return false;
+    *size = data.n < 4 ? 0 : at_1 || (data.n >= 5 && !at_0) ? zk_u32(data.p + 1) : zk_u32(data.p);
+    return true;
 }
 
 static bool take_opened(
@@ -598,9 +602,9 @@ static bool take_opened(
         ask_old(s, now_ms);
         return false;
     }
-    if (p->command != ZK_ACK_OK || (p->data.n < 4 && p->reply != s->reply))
+    if (p->command != ZK_ACK_OK || !announced_size(p->data, p->reply == s->reply, &s->size))
         return false;
-    s->size = news->size = p->data.n < 4 ? 0 : announced_size(p->data);
+    news->size = s->size;
     if (s->size > ZK_TABLE_MAX)
         return lost(s, news, "the device announces a table that is too large");
     return say(s, news, ZK_NEWS_DONE);

@@ -362,6 +362,27 @@ static bool needs_users(struct slice data)
     return zk_event_read(&data, &p) && p.by_uid;
 }
 
+/* Live events name people by one number, the log perhaps by the other: in the log's terms. */
+static void translate(const struct zk_device *d, struct zk_passage *p)
+{
+    struct slice users = buf_all(&d->users);
+    bool by_uid = zk_layout_needs_users(d->seen.layout);
+
+    while (users.n > 3 && by_uid != p->by_uid) {
+        struct slice person = {users.p + 3, (unsigned char)users.p[2]};
+        uint16_t uid = zk_u16(users.p);
+
+        if (p->by_uid ? uid == p->uid : slice_is(person, p->person)) {
+            memcpy(p->person, person.p, by_uid ? 0 : person.n);
+            p->person[by_uid ? 0 : person.n] = '\0';
+            p->uid = uid;
+            p->by_uid = by_uid;
+        }
+        users.p += 3 + person.n;
+        users.n -= 3 + person.n;
+    }
+}
+
 static void feed_event(struct zk_device *d, struct slice data)
 {
     struct slice rest = data;
@@ -369,6 +390,7 @@ static void feed_event(struct zk_device *d, struct slice data)
     bool known = data.n > 0;
 
     while (zk_event_read(&rest, &p)) {
+        translate(d, &p);
         known = known && is_recent(&d->recent_log, &p);
         remember(&d->recent_live, &p);
         d->live_since++;
