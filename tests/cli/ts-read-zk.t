@@ -338,6 +338,33 @@ wait_for 5 eval '[ "$(ts-read zk://127.0.0.1:$port | wc -l)" = 52 ]'
 put
 is "$status $new" "0 1" "after kill -9 nothing is missing"
 
+# ---- does the device hold anything that was not delivered?
+
+device --records 600
+rm -f cp q.db*
+put --since 2026-01-07 --until 2026-01-07T15:00:00
+pull zk --count
+is "$status $(wc -l <out)" "0 3" "--count: a line a day, and one of the device"
+is "$(tail -n 1 out)" '{"device":"CGXH2012345","events":600,"records":600,"first":"2026-01-07T06:01:09","last":"'"$(stick --records 600 | tail -n 1 | cut -d' ' -f1)"'","not_understood":0,"says":600,"room":100000}' \
+    "what it holds, and what it says of itself"
+not_delivered() {
+    { ts-read --count "zk://127.0.0.1:$port"; ts-spool audit --json q.db; } | jq -rs '
+        map(select(.day)) | group_by([.device, .day])[] |
+        {device: .[0].device, day: .[0].day, holds: (map(.events // 0) | add),
+         received: (map(.received // 0) | add)} | select(.holds > .received) |
+        "\(.device) \(.day): \(.holds - .received)"'
+}
+late=$(stick --records 600 | awk '$1 >= "2026-01-07T15:00:00" { n[substr($1, 1, 10)]++ }
+    END { for (d in n) print "CGXH2012345 " d ": " n[d] }' | sort)
+is "$(not_delivered)" "$late" "beside ts-spool audit: the days and numbers of what never came"
+rm cp
+put
+is "$(not_delivered)" "" "and nothing when all came"
+ts-read --count -F "zk://127.0.0.1:$port" 2>err
+is "$?$(<err)" "64ts-read: --count: not with -F, -l or --into" "--count ends by itself"
+is "$(ts-read --count -d CGXH2012345 stick.dat | jq -c 'del(.says, .room)')" \
+    "$(ts-read --count "zk://127.0.0.1:$port" | jq -c 'del(.says, .room)')" "a file counts the same"
+
 # ---- no harm
 
 # The numbers of the commands that change, delete or switch something appear nowhere as such.

@@ -11,6 +11,7 @@
 #include "option.h"
 #include "reader.h"
 #include "stop.h"
+#include "tally.h"
 
 #define ALLOW_MAX 64
 #define OPTIONS_MAX 64
@@ -30,6 +31,7 @@ enum {
     OPT_MAX_BODY,
     OPT_ANSWER_WITHIN,
     OPT_PROGRESS,
+    OPT_COUNT,
     OPT_LIST_FORMATS,
 };
 
@@ -46,11 +48,12 @@ static const struct option_spec options[] = {
     {OPT_CHECKPOINT, "checkpoint", "FILE", "remember what has its receipts; go on from there"},
     {OPT_ALLOW, "allow", "CIDR", "peers that may connect (may be given again)"},
     {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token that HTTP peers must send"},
-    {OPT_PASSWORD_FILE, "password-file", "FILE", "password, or communication key, of the device"},
+    {OPT_PASSWORD_FILE, "password-file", "FILE", "password or communication key of the device"},
     {OPT_MAX_LINE, "max-line", "BYTES", "longest record (1M)"},
     {OPT_MAX_BODY, "max-body", "BYTES", "largest HTTP body (1M)"},
     {OPT_ANSWER_WITHIN, "answer-within", "TIME", "longest wait for receipts (HTTP: 30s)"},
     {OPT_PROGRESS, "progress", NULL, "show bytes, rows/s and time left on a terminal"},
+    {OPT_COUNT, "count", NULL, "print only how many events there are, by day"},
     {OPT_LIST_FORMATS, "list-formats", NULL, "list the formats"},
     {'v', "verbose", NULL, "say at the end how much was read"},
     OPTION_HELP,
@@ -78,7 +81,7 @@ struct settings {
     struct format_option format_option[OPTIONS_MAX], source_option[OPTIONS_MAX];
     struct cidr allow[ALLOW_MAX];
     const char *checkpoint;
-    bool list_formats, progress, verbose;
+    bool list_formats, progress, verbose, count;
     bool gap; /* see source.h */
 };
 
@@ -210,6 +213,9 @@ static int set_option(struct settings *s, const struct option_value *v, struct f
     case OPT_PROGRESS:
         s->progress = true;
         return 0;
+    case OPT_COUNT:
+        s->count = true;
+        return 0;
     case OPT_LIST_FORMATS:
         s->list_formats = true;
         return 0;
@@ -238,6 +244,8 @@ static int check(const struct settings *s, struct fault *why)
     if (s->checkpoint && !s->sink.into)
         return fault_set(
             why, EX_USAGE, "--checkpoint needs --into: only receipts tell what is safe");
+    if (s->count && (s->env.follow || s->env.listen || s->sink.into))
+        return fault_set(why, EX_USAGE, "--count: not with -F, -l or --into");
     if (since->set && until->set && since->at.has_offset != until->at.has_offset && !s->pump.zone)
         return fault_set(
             why, EX_USAGE, "--since and --until: give both an offset or neither, or give -z");
@@ -249,6 +257,20 @@ static int list_formats(struct fault *why)
     for (size_t i = 0; formats[i]; i++)
         printf("%-16s %s\n", formats[i]->name, formats[i]->title);
     return fflush(stdout) == 0 ? 0 : fault_errno(why, EX_IOERR, "standard output: cannot write");
+}
+
+/* Only what was read to its end is a count. */
+static int print_count(const struct settings *s, const struct reader_result *result)
+{
+    struct buf out = {0};
+    int rc = 0;
+
+    if (s->env.tally && result->status == 0 && !stop_requested()) {
+        tally_print(s->env.tally, &out);
+        rc = fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : -1;
+    }
+    buf_free(&out);
+    return rc;
 }
 
 /* Exit status, worst first; each is said on standard error. */
@@ -289,6 +311,8 @@ static int run(struct settings *s, char **operand, size_t operands, struct fault
     if (s->env.listen && s->pump.options.longest < s->env.body_bytes)
         s->pump.options.longest = s->env.body_bytes;
     part_options(s, config.operand, config.operands);
+    if (s->count)
+        s->pump.tally = s->env.tally = tally_new();
     s->env.sink = sink_new(&s->sink, why);
     if (!s->env.sink)
         return -1;
@@ -296,13 +320,16 @@ static int run(struct settings *s, char **operand, size_t operands, struct fault
     if (s->env.pump &&
         (!s->checkpoint || (s->env.checkpoint = checkpoint_open(s->checkpoint, why))) &&
         reader_run(&config, &result, why) == 0)
-        status = judge(s, s->env.pump, &result);
+        status = print_count(s, &result) == 0
+                     ? judge(s, s->env.pump, &result)
+                     : fault_errno(why, EX_IOERR, "standard output: cannot write");
     else if (s->env.pump)
         pump_report(s->env.pump);
     if (sink_close(s->env.sink, why) < 0)
         status = -1;
     pump_free(s->env.pump);
     checkpoint_free(s->env.checkpoint);
+    tally_free(s->env.tally);
     return status;
 }
 

@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "json.h"
 #include "msg.h"
+#include "tally.h"
 
 #define SNIFF_BYTES 4096
 #define RAW_CUT_BYTES 4096          /* of a record that is too long */
@@ -381,6 +382,30 @@ static void count_unknown(struct stream *s, const struct decoded *d)
     }
 }
 
+/* --count: whom the identity is of, as far as it matters which records have the same. */
+static void count(struct stream *s, const struct decoded *d)
+{
+    static const enum event_field nobody[] = {EV_READER, EV_CODE, EV_SERIAL_NO};
+    struct slice device = field_of(d, EV_DEVICE_ID), who = field_of(d, EV_PERSON_ID);
+    struct slice clock = d->error ? SLICE_NONE : field_of(d, EV_LOCAL_TIME);
+    struct buf name = {0}, others = {0};
+
+    if (device.p)
+        json_str(&name, device);
+    if (!clock.p && !d->error)
+        clock = field_of(d, EV_TIME);
+    if (!who.p)
+        who = field_of(d, EV_CARD_NO);
+    for (size_t i = 0; i < 3 && !who.p; i++) {
+        buf_slice(&others, field_of(d, nobody[i]));
+        buf_char(&others, 0x1f);
+    }
+    tally_add(s->pump->config.tally, device.p ? buf_all(&name) : buf_all(&s->device),
+        who.p ? slice_trim(who) : buf_all(&others), clock);
+    buf_free(&name);
+    buf_free(&others);
+}
+
 static void emit(void *arg, const struct decoded *d)
 {
     struct stream *s = arg;
@@ -408,6 +433,10 @@ static void emit(void *arg, const struct decoded *d)
         return;
     if (d->unknown)
         count_unknown(s, d);
+    if (p->config.tally) {
+        count(s, d);
+        return;
+    }
     draft = d->draft;
     complete(s, d, &draft, time);
     out = sink_line(p->sink);

@@ -13,6 +13,8 @@
 #include "sink.h"
 #include "zone.h"
 
+struct tally;
+
 /* One end of --since/--until. */
 struct bound {
     bool set;
@@ -25,6 +27,7 @@ struct pump_config {
     const char *device;        /* -d; NULL: none */
     struct zone *zone;         /* -z; NULL: none */
     struct bound since, until; /* from since on, before until */
+    struct tally *tally;       /* --count: events go here and nowhere else; NULL: not */
 };
 
 struct pump;

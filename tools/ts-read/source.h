@@ -11,6 +11,7 @@
 
 struct cidr;
 struct checkpoint;
+struct tally;
 
 /* What every source may need to know. */
 struct source_env {
@@ -23,7 +24,7 @@ struct source_env {
     size_t allow_count;
     const char *token_file;        /* NULL: none */
     const char *password_file;     /* of the device's password or key; NULL: none */
-    bool counting;                 /* --count: what is read is only counted */
+    struct tally *tally;           /* --count: what is read is only counted, here; NULL: not */
     size_t body_bytes;             /* --max-body */
     int64_t answer_ms;             /* --answer-within for a peer that waits; never 0 */
     struct format_options options; /* -o pairs that a source reads */

@@ -18,8 +18,10 @@
 
 #include "address.h"
 #include "checkpoint.h"
+#include "json.h"
 #include "msg.h"
 #include "stop.h"
+#include "tally.h"
 #include "zk_mark.h"
 
 #define CHECK_MS 30000
@@ -535,7 +537,7 @@ static void on_serial(struct zk_device *d, const struct zk_news *news)
 
     if (news->kind == ZK_NEWS_DONE)
         copy_serial(news->data, serial);
-    if (!*serial && !d->env->counting && !d->known)
+    if (!*serial && !d->known)
         msg_warn("%s: the device does not say its serial number", d->operand);
     if (*before && strcmp(before, serial) != 0) {
         msg_warn("%s: another device answers here: %s, not %s: reading its whole log", d->operand,
@@ -562,6 +564,13 @@ static void on_sizes(struct zk_device *d, const struct zk_news *news)
     if (!d->sized)
         return;
     d->sizes = news->sizes;
+    if (d->env->tally && *d->serial) {
+        struct buf name = {0};
+
+        json_str(&name, slice_of(d->serial));
+        tally_says(d->env->tally, buf_all(&name), records, room);
+        buf_free(&name);
+    }
     if (room > 0 && records * 100 >= room * FULL_PERCENT && !d->said_full) {
         msg_warn("%s: the log of the device is nearly full: %" PRIu64 " of %" PRIu64 " records",
             d->operand, records, room);
