@@ -417,7 +417,7 @@ class Peer:
 class TcpPeer(Peer):
     def __init__(self, device, conn):
         super().__init__(device, "tcp")
-        self.conn = conn
+        self.conn, self.ask, self.diag = conn, None, None
         conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def flush(self):
@@ -434,9 +434,28 @@ class TcpPeer(Peer):
                 else:
                     self.conn.sendall(frame)
                     if self.device.options.frames:
-                        time.sleep(0.002)
+                        self.await_read()
         except OSError:
             pass
+
+    def await_read(self):
+        """Until the client, a socket of this machine, has read all that was sent (sock_diag(7))."""
+        if self.ask is None:
+            self.diag = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
+            self.ask = self.make_ask()
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            self.diag.send(self.ask)
+            answer = self.diag.recv(4096)
+            if len(answer) < 76 or answer[72:76] == b"\0\0\0\0":
+                return
+
+    def make_ask(self):
+        (host, port), (our_host, our_port) = self.conn.getpeername(), self.conn.getsockname()
+        ident = struct.pack("!HH", port, our_port) + socket.inet_aton(host).ljust(16, b"\0") + \
+            socket.inet_aton(our_host).ljust(16, b"\0") + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+        ask = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + ident
+        return struct.pack("=IHHII", 16 + len(ask), 20, 1, 1, 0) + ask
 
     def hang_up(self):
         try:
@@ -546,7 +565,8 @@ def main():
     parser.add_argument("--pace", type=int, default=300, help="most seconds between two records")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quirk", default="")
-    parser.add_argument("--frames", action="store_true", help="one frame a segment")
+    parser.add_argument("--frames", action="store_true",
+                        help="TCP: a frame once the one before was read, for clients that need it")
     parser.add_argument("--log")
     parser.add_argument("--happens")
     parser.add_argument("--attlog", help="write the log as a memory stick would have it, and end")
