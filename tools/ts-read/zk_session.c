@@ -17,6 +17,8 @@
 
 #include <stdlib.h>
 
+#include "secret.h"
+
 #define PART_TCP 65472u
 #define PART_UDP 16384u
 #define PART_TRIES 3u
@@ -94,9 +96,9 @@ void zk_session_free(struct zk_session *s)
     if (!s)
         return;
     buf_free(&s->out);
-    buf_free(&s->in);
+    secret_forget(&s->in);
     buf_free(&s->request);
-    buf_free(&s->got);
+    secret_forget(&s->got);
     buf_free(&s->chunks);
     free(s);
 }
@@ -268,7 +270,7 @@ void zk_session_read(struct zk_session *s, uint32_t from, uint32_t to, int64_t n
 void zk_session_shut(struct zk_session *s, int64_t now_ms)
 {
     begin(s, SHUT);
-    buf_free(&s->got);
+    secret_forget(&s->got);       /* of users, there were names and passwords */
     s->give = s->whole && s->old; /* nothing to free there */
     s->whole = false;
     s->size = 0;
@@ -732,7 +734,9 @@ enum zk_news_kind zk_session_next(struct zk_session *s, int64_t now_ms, struct z
 
     *news = (struct zk_news){0};
     while (!s->lost) {
-        struct slice in = {s->in.data + s->in_from, s->in.len - s->in_from};
+        struct slice in = s->in.len > 0
+                              ? (struct slice){s->in.data + s->in_from, s->in.len - s->in_from}
+                              : SLICE_NONE;
         enum zk_take take = ZK_TAKE_MORE;
 
         if (s->give) {

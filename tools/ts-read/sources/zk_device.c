@@ -20,6 +20,7 @@
 #include "checkpoint.h"
 #include "json.h"
 #include "msg.h"
+#include "secret.h"
 #include "stop.h"
 #include "tally.h"
 #include "zk_mark.h"
@@ -651,9 +652,15 @@ static void begin_search(struct zk_device *d, int64_t now_ms)
     go(d, SEARCH, now_ms);
 }
 
+/* What stands behind a table's size. */
+static struct slice after_size(const struct buf *look)
+{
+    return look->len > 4 ? (struct slice){look->data + 4, look->len - 4} : SLICE_NONE;
+}
+
 static enum zk_run on_head(struct zk_device *d, int64_t now_ms, struct fault *why)
 {
-    struct slice sample = {d->look.data + 4, d->look.len < 4 ? 0 : d->look.len - 4};
+    struct slice sample = after_size(&d->look);
     uint32_t said = d->look.len < 4 ? 0 : zk_u32(d->look.data);
 
     if (!d->layout) {
@@ -695,8 +702,8 @@ static void read_on(struct zk_device *d, int64_t now_ms)
 {
     d->from = d->seen.end;
     d->tail.len = 0;
-    buf_slice(
-        &d->tail, (struct slice){d->look.data + d->look.len - d->seen.window, d->seen.window});
+    if (d->seen.window > 0)
+        buf_add(&d->tail, d->look.data + d->look.len - d->seen.window, d->seen.window);
     go(d, REST, now_ms);
 }
 
@@ -733,13 +740,11 @@ static void on_search(struct zk_device *d, int64_t now_ms)
 /* Of a user only the two numbers that belong together are kept. */
 static void on_users(struct zk_device *d)
 {
-    struct slice table = buf_all(&d->look);
+    struct slice table = after_size(&d->look);
     char person[25];
     uint16_t uid;
     size_t bytes;
 
-    table.p += 4;
-    table.n = table.n < 4 ? 0 : table.n - 4;
     bytes = zk_user_bytes(table, d->sized ? d->sizes.users : 0);
     if (bytes == 0 && table.n > 0)
         msg_warn("%s: the table of users makes no sense", d->operand);
@@ -751,8 +756,7 @@ static void on_users(struct zk_device *d)
             buf_add(&d->users, head, sizeof head);
             buf_text(&d->users, person);
         }
-    memset(d->look.data, 0, d->look.len); /* it had names and passwords */
-    buf_free(&d->look);
+    secret_forget(&d->look); /* it had names and passwords */
 }
 
 static void have_users(struct zk_device *d)
