@@ -35,6 +35,14 @@ pull() {
     timeout 60 ts-read "$@" "$scheme://127.0.0.1:$port" >out 2>err
     status=$?
 }
+# shellcheck disable=SC2317 # called by wait_for
+holds() { [ "$(ts-read "zk://127.0.0.1:$port" 2>/dev/null | wc -l)" -eq "$1" ]; }
+# shellcheck disable=SC2317
+left_out() { ts-read "zk://127.0.0.1:$port" 2>&1 >/dev/null | grep -q "$1 records: empty, left out"; }
+# shellcheck disable=SC2317
+stored() { [ "$(ts-spool stat --json q.db | jq .stored)" -eq "$1" ]; }
+# shellcheck disable=SC2317
+gone() { ! kill -0 "$reader" 2>/dev/null; }
 only_reads() { # no command but those that read
     ! grep -vE '^(tcp|udp) (9|11|13|50|500|1000|1001|1102|1502|1503|1504|2000)$' sent
 }
@@ -74,7 +82,7 @@ is "$status$(<out)$(<err)" 0 "an empty log"
 device --records 3 --user-size 72 --layout 40
 happens void
 happens void
-wait_for 5 eval '[ "$(ts-read zk://127.0.0.1:$port 2>&1 >/dev/null)" = "ts-read: 2 records: empty, left out" ]'
+wait_for 5 left_out 2
 ok $? "records that were never filled are left out, and told of"
 
 # ---- what devices do wrong
@@ -165,7 +173,7 @@ pull zk
 printf '%9s\t2026-03-02 07:59:58\t1\t0\t15\t0\r\n' 118 >one.dat
 happens punch 118 2026-03-02T07:59:58
 ids() { ts-enrich -z UTC "$@" | jq -r .event_id; }
-wait_for 5 eval 'ts-read zk://127.0.0.1:$port | grep -q 07:59:58'
+wait_for 5 holds 31
 ts-read "zk://127.0.0.1:$port" | tail -n 1 >log.out
 ts-read -d CGXH2012345 one.dat >file.out
 is "$(ids log.out)" "$(ids file.out)" "one passage has one id from the log and from a memory stick"
@@ -250,7 +258,7 @@ ends
 is "$(who out | sort | uniq -d)" "" "and nothing comes twice"
 device --records 5 --key 7
 follow "zk://127.0.0.1:$port"
-wait_for 10 eval '! kill -0 $reader'
+wait_for 10 gone
 wait "$reader"
 is $? 77 "a wrong key ends it, also with -F"
 
@@ -270,7 +278,7 @@ put
 is "$status $new $sent" "0 2000 2000" "all of the log"
 happens mute 105 2026-03-02T08:00:00
 happens mute 106 2026-03-02T08:00:01
-wait_for 5 eval '[ "$(ts-read zk://127.0.0.1:$port | wc -l)" = 2002 ]'
+wait_for 5 holds 2002
 : >sent
 put
 is "$status $new $sent" "0 2 2" "then only what is new"
@@ -281,18 +289,18 @@ is "$status $new $sent" "0 0 0" "then nothing"
 ok $? "without a word"
 happens wrap 300
 happens mute 107 2026-03-02T08:00:02
-wait_for 5 eval '[ "$(ts-read zk://127.0.0.1:$port | wc -l)" = 1703 ]'
+wait_for 5 holds 1703
 put
 is "$new $sent" "1 1" "a log that lost its oldest records: still only what is new"
 like "$(<err)" "lost its oldest records, as a full one does" "which is told"
 happens clear
 happens mute 108 2026-03-02T08:00:03
-wait_for 5 eval '[ "$(ts-read zk://127.0.0.1:$port | wc -l)" = 1 ]'
+wait_for 5 holds 1
 put
 is "$new $sent" "1 1" "a log that was cleared is read from its start"
 like "$(<err)" "the log was cleared, or goes on behind what was read last" "which is told"
 happens mute 109 2026-03-02T06:00:00
-wait_for 5 eval '[ "$(ts-read zk://127.0.0.1:$port | wc -l)" = 2 ]'
+wait_for 5 holds 2
 put
 is "$new" 1 "a clock that was set back loses nothing"
 like "$(<err)" "the clock of CGXH2012345 was set back 1 time, by up to 7203 s" "and is told of"
@@ -304,7 +312,7 @@ put
 is "$status $new" "0 0" "an empty log"
 happens serial OTHER7654321
 happens mute 109 2026-03-02T09:00:00
-wait_for 5 eval '[ "$(ts-read zk://127.0.0.1:$port | wc -l)" = 1 ]'
+wait_for 5 holds 1
 put
 is "$new $(jq -r '.sources[0].cursor' cp | sed 's/.* //')" "1 OTHER7654321" "another device has a place of its own"
 like "$(<err)" "another device answers here" "and is told of"
@@ -318,7 +326,7 @@ timeout 60 ts-read --checkpoint cp "zk://127.0.0.1:$port" --into \
 is "$? $(cat cp 2>/dev/null)" "75 " "events without a receipt: status 75, and no place is remembered"
 timeout 60 ts-read --checkpoint cp "zk://127.0.0.1:$port" --into 'head -n 10 >/dev/null' >out 2>err
 is "$? $(cat cp 2>/dev/null)" "75 " "a command that ends early: the same"
-echo '{"sources":[{"source":"zk://127.0.0.1:'"$port"'","cursor":"what"}]}' >cp
+echo '{"sources":[{"source":"zk://127.0.0.1:'"$port"'","cursor":"what"}]}' >"cp"
 rm q.db*
 put
 is "$status $new" "0 50" "a place that makes no sense: all is read"
@@ -329,12 +337,12 @@ follow --checkpoint cp "zk://127.0.0.1:$port" --into 'ts-enrich | ts-spool put q
 wait_for 10 grep -q ' 500$' sent
 wait_for 10 grep -q ' 1502$' sent
 happens punch 105 2026-03-02T08:00:00
-wait_for 10 eval '[ "$(ts-spool stat --json q.db | jq .stored)" = 51 ]'
+wait_for 10 stored 51
 ok $? "a live event reaches the queue"
 { kill -KILL "$reader"; } 2>/dev/null
 wait "$reader" 2>/dev/null
 happens mute 106 2026-03-02T08:00:01
-wait_for 5 eval '[ "$(ts-read zk://127.0.0.1:$port | wc -l)" = 52 ]'
+wait_for 5 holds 52
 put
 is "$status $new" "0 1" "after kill -9 nothing is missing"
 

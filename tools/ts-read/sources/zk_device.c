@@ -846,6 +846,33 @@ static void on_users_opened(struct zk_device *d, const struct zk_news *news, int
     go(d, news->kind == ZK_NEWS_DONE ? USERS_SHUT : OPEN, now_ms);
 }
 
+/* Whether live events come; then the log is read. */
+static void on_listen(struct zk_device *d, const struct zk_news *news, int64_t now_ms)
+{
+    d->listening = news->kind == ZK_NEWS_DONE;
+    if (!d->listening && !d->said_mute)
+        msg_warn("%s: the device gives no live events: its log is looked at every %d s", d->operand,
+            CHECK_MS / 1000);
+    d->said_mute = !d->listening;
+    begin_pull(d, now_ms);
+}
+
+/* Steps of the users' table. */
+static void on_users_step(struct zk_device *d, const struct zk_news *news, int64_t now_ms)
+{
+    if (d->step == USERS_SHUT_LOG) {
+        go(d, USERS_OPEN, now_ms);
+    } else if (d->step == USERS_OPEN) {
+        on_users_opened(d, news, now_ms);
+    } else if (d->step == USERS) {
+        on_users(d);
+        have_users(d);
+        go(d, USERS_SHUT, now_ms);
+    } else {
+        go(d, OPEN, now_ms);
+    }
+}
+
 /* What was asked in this step is done, or refused. */
 static enum zk_run on_done(
     struct zk_device *d, const struct zk_news *news, int64_t now_ms, struct fault *why)
@@ -868,31 +895,12 @@ static enum zk_run on_done(
             begin_pull(d, now_ms);
         break;
     case LISTEN:
-        d->listening = news->kind == ZK_NEWS_DONE;
-        if (!d->listening && !d->said_mute)
-            msg_warn("%s: the device gives no live events: its log is looked at every %d s",
-                d->operand, CHECK_MS / 1000);
-        d->said_mute = !d->listening;
-        begin_pull(d, now_ms);
+        on_listen(d, news, now_ms);
         break;
     case OPEN:
         return on_opened(d, news, now_ms, why);
     case HEAD:
         return on_head(d, now_ms, why);
-    case USERS_SHUT_LOG:
-        go(d, USERS_OPEN, now_ms);
-        break;
-    case USERS_OPEN:
-        on_users_opened(d, news, now_ms);
-        break;
-    case USERS:
-        on_users(d);
-        have_users(d);
-        go(d, USERS_SHUT, now_ms);
-        break;
-    case USERS_SHUT:
-        go(d, OPEN, now_ms);
-        break;
     case PLACE:
         on_place(d, now_ms);
         break;
@@ -909,6 +917,7 @@ static enum zk_run on_done(
         on_check(d, news, now_ms);
         break;
     default:
+        on_users_step(d, news, now_ms);
         break;
     }
     return ZK_RUN_MORE;
