@@ -37,6 +37,7 @@ def arguments():
     p.add_argument("--people", type=int, default=3)
     p.add_argument("--start", default="2026-03-02 08:00:00")
     p.add_argument("--step", type=int, default=61, help="seconds between two rows")
+    p.add_argument("--attlog", metavar="FILE", help="its log, as a memory stick would have it")
     p.add_argument("--batch", type=int, default=4)
     p.add_argument("--body", action="append", default=[], metavar="TABLE=FILE",
                    help="post this body too")
@@ -70,6 +71,11 @@ class Device:
         start = datetime.strptime(a.start, TEXT)
         self.log = [(str(1000 + n % a.people), start + timedelta(seconds=n * a.step), n % 2,
                      (1, 15, 4)[n % 3]) for n in range(a.rows)]
+        if a.attlog:
+            with open(a.attlog, encoding="ascii") as f:
+                rows = [line.split("\t") for line in f]
+            self.log = [(r[0].strip(), datetime.strptime(r[1], TEXT), int(r[3]), int(r[4]))
+                        for r in rows]
         self.sent = 0           # rows that the server has
         self.ledger = open(a.ledger, "a", encoding="ascii") if a.ledger else None
 

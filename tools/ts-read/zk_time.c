@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "zk_packet.h"
+
 static const char not_a_time[] = "not a time";
 static const char impossible[] = "impossible date";
 
@@ -43,18 +45,13 @@ static bool take_fields(struct slice text, int field[6])
     return p == end;
 }
 
-static const char *set(struct zk_time *t, int64_t packed)
+const char *zk_time_unpack(struct zk_time *t, uint32_t packed)
 {
-    int64_t days = (packed < 0 ? packed - 86399 : packed) / 86400; /* floor */
-    int64_t months = (days < 0 ? days - 30 : days) / 31;
-    int64_t years = (months < 0 ? months - 11 : months) / 12;
-    int year = (int)years + 2000, month = (int)(months - years * 12) + 1,
-        day = (int)(days - months * 31) + 1;
+    int64_t local_s;
 
-    if (!clock_date_exists(year, month, day))
+    if (!zk_time(packed, &local_s, &t->unset))
         return impossible;
-    clock_print_local(t->local, clock_days(year, month, day) * 86400 + (packed - days * 86400), 0);
-    t->unset = packed < 0;
+    clock_print_local(t->local, local_s, 0);
     return NULL;
 }
 
@@ -76,7 +73,7 @@ static const char *read_unset(struct zk_time *t, struct slice text)
             return not_a_time;
         packed = packed * base[i] + field[i];
     }
-    return packed >= 0 || packed < INT32_MIN ? not_a_time : set(t, packed);
+    return packed >= 0 || packed < INT32_MIN ? not_a_time : zk_time_unpack(t, (uint32_t)packed);
 }
 
 /* A date in the clock's form that was not the one before; NULL when it exists. */
@@ -125,11 +122,6 @@ const char *zk_time_read(struct zk_time *t, struct slice text)
             return error == not_a_time ? unset : error;
     }
     return NULL;
-}
-
-const char *zk_time_unpack(struct zk_time *t, uint32_t packed)
-{
-    return set(t, (int32_t)packed);
 }
 
 uint32_t zk_time_pack(int64_t local_s)
