@@ -143,7 +143,8 @@ static struct day *find_day(struct device *d, const char *text)
         d->last = 0;
         return NULL;
     }
-    d->day = mem_resize(d->day, (d->days + 1) * sizeof *d->day);
+    if ((d->days & (d->days - 1)) == 0) /* room for as many again */
+        d->day = mem_resize(d->day, (d->days ? d->days * 2 : 1) * sizeof *d->day);
     memmove(&d->day[low + 1], &d->day[low], (d->days - low) * sizeof *d->day);
     d->days++;
     d->day[low] = (struct day){0};

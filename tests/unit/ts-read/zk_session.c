@@ -230,6 +230,7 @@ struct play {
     struct zk_session *session;
     int64_t now_ms;
     size_t piece; /* bytes that arrive at once */
+    size_t out;   /* bytes of the device that did */
     unsigned events, waits;
 };
 
@@ -278,7 +279,7 @@ static void move(struct play *t)
 static bool deliver(struct play *t)
 {
     struct device *d = &t->device;
-    size_t n = d->out.len < t->piece ? d->out.len : t->piece;
+    size_t n = d->out.len - t->out < t->piece ? d->out.len - t->out : t->piece;
 
     if (d->udp && d->first < d->grams) {
         zk_session_take(t->session, d->gram[d->first]);
@@ -289,9 +290,10 @@ static bool deliver(struct play *t)
     }
     if (n == 0)
         return false;
-    zk_session_take(t->session, (struct slice){d->out.data, n});
-    d->out.len -= n;
-    memmove(d->out.data, d->out.data + n, d->out.len);
+    zk_session_take(t->session, (struct slice){d->out.data + t->out, n});
+    t->out += n;
+    if (t->out == d->out.len)
+        t->out = d->out.len = 0;
     return true;
 }
 
@@ -380,10 +382,10 @@ static const unsigned tcp_quirks[] = {0, NO_ACK, LATE_ACK, CUT_ACK, DIRECT, SMAL
 
 START_TEST(over_tcp)
 {
-    static const size_t sizes[] = {4, 44, 5044, 200004}, pieces[] = {1, 7, 1000, 1 << 20};
+    static const size_t sizes[] = {4, 44, 5044, 140004}, pieces[] = {1, 7, 1000, 1 << 20};
 
     for (size_t i = 0; i < 4; i++)
-        for (size_t k = sizes[i] > 100000; k < 4; k++) {
+        for (size_t k = sizes[i] > 100000 ? 2 : 0; k < 4; k++) {
             struct play t;
 
             begin(&t, tcp_quirks[_i], false, sizes[i], pieces[k]);
