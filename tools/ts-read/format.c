@@ -3,6 +3,8 @@
 #include "format.h"
 
 extern const struct format format_csv;
+extern const struct format format_dahua;
+extern const struct format format_hikvision;
 extern const struct format format_json;
 extern const struct format format_ndjson;
 extern const struct format format_zk_attlog;
@@ -12,6 +14,8 @@ extern const struct format format_zk_records;
 /* Sorted by name; a new format adds its line here and above. */
 const struct format *const formats[] = {
     &format_csv,
+    &format_dahua,
+    &format_hikvision,
     &format_json,
     &format_ndjson,
     &format_zk_attlog,

@@ -19,6 +19,7 @@ struct format_options {
     const struct format_option *option;
     size_t count;
     size_t longest; /* --max-line: no record is longer, in bytes */
+    bool pictures;  /* --snapshots: pictures are kept, and stay in the record of their event */
 };
 
 /* What one record says.  Slices may point into the record, into static text, or into the format's
@@ -33,6 +34,8 @@ struct decoded {
     bool no_raw;      /* base carries everything: the pump adds no `raw` */
     const char *remark; /* "empty, left out": how many such records is said at the end; no error */
     bool nothing;       /* only that: the record makes no event */
+    bool history;     /* it did not happen just now: no `received_at` */
+    struct slice device; /* a name that -d stands above, as a network address; SLICE_NONE: none */
 };
 
 /* Takes the events of a record, in order; a record may hold none (heartbeat), one, or many (JSON
@@ -40,6 +43,10 @@ struct decoded {
 struct emitter {
     void (*emit)(void *arg, const struct decoded *event);
     void *arg;
+
+    /* Keeps a picture and appends the event's `snapshot` (an object, also where it could not be
+     * kept).  NULL: pictures are dropped. */
+    void (*keep)(void *arg, struct slice picture, struct buf *snapshot);
 };
 
 enum frame {

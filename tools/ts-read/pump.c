@@ -78,7 +78,7 @@ struct stream {
     uint64_t number;                   /* line of the record in hand */
     struct buf origin, device, source; /* JSON text; origin without its number and quote */
     size_t origin_bytes;
-    bool fallback_device;
+    bool fallback_device, certain_device;
     char received[CLOCK_TEXT + 2];
     size_t received_bytes;
 };
@@ -321,10 +321,18 @@ static void add_raw(struct pump *p, struct draft *draft, struct slice raw, bool 
     draft_json(draft, EV_RAW_BASE64, buf_all(&p->base64));
 }
 
-static void add_device(struct stream *s, struct draft *draft)
+/* What the transport is certain of, else what the record says, else -d, else what the record says
+   by the way, else the transport's guess. */
+static void add_device(struct stream *s, const struct decoded *d, struct draft *draft)
 {
     struct pump *p = s->pump;
 
+    if (!s->certain_device && has_field(d, EV_DEVICE_ID))
+        return;
+    if (s->fallback_device && d->device.p) {
+        draft_str(draft, EV_DEVICE_ID, d->device);
+        return;
+    }
     draft_json(draft, EV_DEVICE_ID, buf_all(&s->device));
     if (!s->fallback_device || p->warned_device)
         return;
@@ -358,11 +366,11 @@ static void complete(
     }
     if (s->pump->config.zone)
         add_time(s->pump, d, draft, time);
-    UNLESS(EV_DEVICE_ID) add_device(s, draft);
+    add_device(s, d, draft);
     if (s->format)
         UNLESS(EV_SOURCE) draft_json(draft, EV_SOURCE, buf_all(&s->source));
     UNLESS(EV_ORIGIN) add_origin(s, draft);
-    if (s->received_bytes)
+    if (s->received_bytes && !d->history)
         UNLESS(EV_RECEIVED_AT)
     draft_json(draft, EV_RECEIVED_AT, (struct slice){s->received, s->received_bytes});
     if (!d->no_raw && !has_field(d, EV_RAW) && !has_field(d, EV_RAW_BASE64))
@@ -480,6 +488,7 @@ struct stream *stream_open(struct pump *p, const struct stream_config *config)
     s->options = config->options ? config->options : &p->config.options;
     s->see = config->see;
     s->see_arg = config->see_arg;
+    s->certain_device = config->certain_device;
     s->fallback_device = !config->certain_device && !p->config.device;
     json_text(&s->device,
         config->certain_device || !p->config.device ? config->device : p->config.device);
@@ -703,7 +712,7 @@ static void take_record(struct stream *s, struct slice record, size_t used)
     const char *in = s->data + s->from;
     uint64_t before = newlines(s, in, (size_t)(record.p - in));
     bool torn = s->ended && s->from + used == s->to && s->data[s->to - 1] != '\n';
-    const struct emitter out = {emit, s};
+    const struct emitter out = {.emit = emit, .arg = s};
 
     s->record = record;
     s->number = s->line + before + 1;

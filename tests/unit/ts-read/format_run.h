@@ -50,8 +50,8 @@ static void format_run_emit(void *arg, const struct decoded *d)
 static inline bool format_run(struct format_run *r, const struct format *format, struct slice in,
     size_t piece, const struct format_option *option, size_t options)
 {
-    struct format_options all = {option, options, 1 << 20};
-    const struct emitter emitter = {format_run_emit, r};
+    struct format_options all = {.option = option, .count = options, .longest = 1 << 20};
+    const struct emitter emitter = {.emit = format_run_emit, .arg = r};
     struct fault why;
     void *state = format->open(&all, &why);
     size_t from = 0, to = 0;
