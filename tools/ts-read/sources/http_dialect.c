@@ -3,11 +3,15 @@
 #include "http_dialect.h"
 
 extern const struct dialect dialect_iclock;
+extern const struct dialect dialect_dahua;
+extern const struct dialect dialect_hikvision;
 extern const struct dialect dialect_plain;
 
 /* Add new ones above the last, which takes what is left. */
 const struct dialect *const dialects[] = {
     &dialect_iclock,
+    &dialect_hikvision,
+    &dialect_dahua,
     &dialect_plain,
     NULL,
 };
