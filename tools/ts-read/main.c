@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "album.h"
 #include "checkpoint.h"
 #include "msg.h"
 #include "option.h"
@@ -27,6 +28,10 @@ enum {
     OPT_ALLOW,
     OPT_TOKEN_FILE,
     OPT_PASSWORD_FILE,
+    OPT_CA,
+    OPT_SNAPSHOTS,
+    OPT_PIN,
+    OPT_INSECURE,
     OPT_MAX_LINE,
     OPT_MAX_BODY,
     OPT_ANSWER_WITHIN,
@@ -49,6 +54,10 @@ static const struct option_spec options[] = {
     {OPT_ALLOW, "allow", "CIDR", "peers that may connect (may be given again)"},
     {OPT_TOKEN_FILE, "token-file", "FILE", "bearer token that HTTP peers must send"},
     {OPT_PASSWORD_FILE, "password-file", "FILE", "password or communication key of the device"},
+    {OPT_SNAPSHOTS, "snapshots", "DIR", "keep pictures there; without, they are dropped"},
+    {OPT_CA, "ca", "FILE", "certificates that may vouch for the device"},
+    {OPT_PIN, "pin-sha256", "PINS", "its public key is one of these: sha256//HASH;..."},
+    {OPT_INSECURE, "insecure", NULL, "do not check the device's certificate"},
     {OPT_MAX_LINE, "max-line", "BYTES", "longest record (1M)"},
     {OPT_MAX_BODY, "max-body", "BYTES", "largest HTTP body (1M)"},
     {OPT_ANSWER_WITHIN, "answer-within", "TIME", "longest wait for receipts (HTTP: 30s)"},
@@ -68,8 +77,9 @@ static const struct program program = {
     .options = options,
     .print_version = zone_print_version,
     .more = "Sources: a file, - (standard input, the default), tcp://host:port,\n"
-            "zk://host (ZKTeco, port 4370);\n"
-            "with -l: tcp://:PORT, http://:PORT (also for ZKTeco devices that push).\n"
+            "zk://host (ZKTeco, port 4370), hikvision://host, dahua://host (with TLS:\n"
+            "hikvisions://, dahuas://);\n"
+            "with -l: tcp://:PORT, http://:PORT (also for devices that push).\n"
             "An address that is not loopback needs --allow, or for HTTP --token-file.\n"
             "See ts-read(1).\n",
 };
@@ -80,7 +90,7 @@ struct settings {
     struct source_env env;
     struct format_option format_option[OPTIONS_MAX], source_option[OPTIONS_MAX];
     struct cidr allow[ALLOW_MAX];
-    const char *checkpoint;
+    const char *checkpoint, *snapshots;
     bool list_formats, progress, verbose, count;
     bool gap; /* see source.h */
 };
@@ -173,7 +183,7 @@ static int set_option(struct settings *s, const struct option_value *v, struct f
     case 'f':
         return set_format(s, v->arg, why);
     case 'd':
-        s->pump.device = v->arg;
+        s->pump.device = s->env.device = v->arg;
         return *v->arg ? 0 : fault_set(why, EX_USAGE, "-d: must not be empty");
     case 'z':
         s->pump.zone = zone_find(v->arg, why);
@@ -203,6 +213,21 @@ static int set_option(struct settings *s, const struct option_value *v, struct f
         return 0;
     case OPT_PASSWORD_FILE:
         s->env.password_file = v->arg;
+        return 0;
+    case OPT_SNAPSHOTS:
+        s->snapshots = v->arg;
+        s->pump.options.pictures = s->env.pictures = true;
+        return 0;
+    case OPT_CA:
+        s->env.ca = v->arg;
+        return 0;
+    case OPT_PIN:
+        s->env.pin = v->arg;
+        return strncmp(v->arg, "sha256//", 8) == 0
+                   ? 0
+                   : fault_set(why, EX_USAGE, "--pin-sha256: write it as sha256//HASH");
+    case OPT_INSECURE:
+        s->env.insecure = true;
         return 0;
     case OPT_MAX_LINE:
         return set_bytes("max-line", v->arg, 64, &s->pump.options.longest, why);
@@ -234,6 +259,8 @@ static void settings_init(struct settings *s)
     s->pump.options.longest = 1 << 20;
     s->env.allow = s->allow;
     s->env.gap = &s->gap;
+    s->env.since = &s->pump.since;
+    s->env.until = &s->pump.until;
 }
 
 /* What options only mean together. */
@@ -313,6 +340,8 @@ static int run(struct settings *s, char **operand, size_t operands, struct fault
     part_options(s, config.operand, config.operands);
     if (s->count)
         s->pump.tally = s->env.tally = tally_new();
+    if (s->snapshots && !(s->pump.album = album_open(s->snapshots, why)))
+        return -1;
     s->env.sink = sink_new(&s->sink, why);
     if (!s->env.sink)
         return -1;
@@ -330,6 +359,7 @@ static int run(struct settings *s, char **operand, size_t operands, struct fault
     pump_free(s->env.pump);
     checkpoint_free(s->env.checkpoint);
     tally_free(s->env.tally);
+    album_free(s->pump.album);
     return status;
 }
 

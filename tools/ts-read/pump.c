@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "album.h"
 #include "identity.h"
 #include "json.h"
 #include "msg.h"
@@ -462,6 +463,11 @@ static void emit(void *arg, const struct decoded *d)
     }
 }
 
+static void keep_picture(void *arg, struct slice picture, struct buf *snapshot)
+{
+    album_keep(((struct stream *)arg)->pump->config.album, picture, snapshot);
+}
+
 static void emit_bad(struct stream *s, struct slice record, const char *error)
 {
     struct decoded d = {.error = error};
@@ -712,7 +718,8 @@ static void take_record(struct stream *s, struct slice record, size_t used)
     const char *in = s->data + s->from;
     uint64_t before = newlines(s, in, (size_t)(record.p - in));
     bool torn = s->ended && s->from + used == s->to && s->data[s->to - 1] != '\n';
-    const struct emitter out = {.emit = emit, .arg = s};
+    const struct emitter out = {
+        .emit = emit, .arg = s, .keep = s->pump->config.album ? keep_picture : NULL};
 
     s->record = record;
     s->number = s->line + before + 1;

@@ -28,6 +28,7 @@ struct pump_config {
     struct zone *zone;         /* -z; NULL: none */
     struct bound since, until; /* from since on, before until */
     struct tally *tally;       /* --count: events go here and nowhere else; NULL: not */
+    struct album *album;       /* --snapshots; NULL: pictures are dropped */
 };
 
 struct pump;

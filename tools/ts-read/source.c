@@ -12,6 +12,7 @@
 
 extern const struct source source_file;
 extern const struct source source_follow;
+extern const struct source source_hikvision;
 extern const struct source source_http;
 extern const struct source source_tcp;
 extern const struct source source_zk;
@@ -20,6 +21,7 @@ extern const struct source source_zk;
 const struct source *const sources[] = {
     &source_file,
     &source_follow,
+    &source_hikvision,
     &source_http,
     &source_tcp,
     &source_zk,

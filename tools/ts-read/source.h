@@ -22,12 +22,17 @@ struct source_env {
     bool follow, listen;      /* -F, -l */
     const struct cidr *allow; /* --allow */
     size_t allow_count;
-    const char *token_file;        /* NULL: none */
-    const char *password_file;     /* of the device's password or key; NULL: none */
-    struct tally *tally;           /* --count: what is read is only counted, here; NULL: not */
-    size_t body_bytes;             /* --max-body */
-    int64_t answer_ms;             /* --answer-within for a peer that waits; never 0 */
-    struct format_options options; /* -o pairs that a source reads */
+    const char *token_file;            /* NULL: none */
+    const char *password_file;         /* of the device's password or key; NULL: none */
+    const char *device;                /* -d; NULL: none */
+    bool pictures;                     /* --snapshots: they are kept */
+    const char *ca, *pin;              /* --ca, --pin-sha256 of the device; NULL: none */
+    bool insecure;                     /* --insecure */
+    const struct bound *since, *until; /* --since, --until: what need not be asked for */
+    struct tally *tally;               /* --count: what is read is only counted, here; NULL: not */
+    size_t body_bytes;                 /* --max-body */
+    int64_t answer_ms;                 /* --answer-within for a peer that waits; never 0 */
+    struct format_options options;     /* -o pairs that a source reads */
 };
 
 enum source_state {

@@ -17,13 +17,12 @@
  * In a search a zero and an empty string mean that there is none.  Heartbeats (videoloss that is
  * not active, heartBeat) and answers without an event in them give nothing.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "fields.h"
 #include "hik_code.h"
-#include "recording.h"
+#include "hik_reply.h"
 #include "word.h"
 
 struct hikvision {
@@ -66,28 +65,13 @@ static unsigned hik_pictures(struct slice text)
     return p < end && *p >= '0' && *p <= '9' ? (unsigned)(*p - '0') : 0;
 }
 
-static const struct recording_kind hik_kind = {hik_item, hik_pictures};
+const struct recording_kind hikvision_items = {hik_item, hik_pictures};
 
 /* ---- who, where, when ---- */
 
 /* What a document says of the names of a person stays in the device. */
 static const char *const hidden[] = {"name", "employeeName", "userName", "password", "netUser",
     "operatorName", "PersonInfoExtends", NULL};
-
-/* The short form, which newer terminals write, of a serial number that begins with the model: its
-   last letters and digits, nine in all; letters after them are of recorders. */
-static struct slice short_serial(struct slice s)
-{
-    size_t n = s.n, digits = 0;
-
-    while (n > 0 && isupper((unsigned char)s.p[n - 1]))
-        n--;
-    if (s.n < 10 || n < 9)
-        return s;
-    while (digits < n && isdigit((unsigned char)s.p[n - 1 - digits]))
-        digits++;
-    return digits >= 7 ? (struct slice){s.p + n - 9, 9} : s;
-}
 
 static void set_device(struct hikvision *s, yyjson_val *envelope)
 {
@@ -99,7 +83,7 @@ static void set_device(struct hikvision *s, yyjson_val *envelope)
     if (!name.p)
         name = field_text(field_object(envelope, "Extensions"), "serialNumber");
     if (name.p) {
-        draft_str(&s->out.draft, EV_DEVICE_ID, short_serial(name));
+        draft_str(&s->out.draft, EV_DEVICE_ID, hik_short_serial(name));
         return;
     }
     s->out.device = mac_read(field_text(envelope, "macAddress"), s->mac);
@@ -262,23 +246,13 @@ static void emit_infos(struct hikvision *s, yyjson_val *list, const struct emitt
     }
 }
 
-/* Whether a notification is there to show that the connection lives. */
-static bool is_heartbeat(yyjson_val *envelope, struct slice type)
-{
-    bool inactive = slice_is(field_text(envelope, "eventState"), "inactive");
-
-    return (type.n == 9 && strncasecmp(type.p, "heartbeat", 9) == 0) ||
-           (inactive &&
-               (slice_is(type, "videoloss") || field_number(envelope, "activePostCount") == 0));
-}
-
 static void emit_notification(struct hikvision *s, yyjson_val *envelope, const struct emitter *out)
 {
     struct slice type = field_text(envelope, "eventType"), time = field_text(envelope, "dateTime");
     yyjson_val *event = field_object(envelope, "AccessControllerEvent");
     const char *error;
 
-    if (!event && is_heartbeat(envelope, type))
+    if (!event && hik_is_heartbeat(envelope))
         return;
     begin_event(s, envelope);
     set_device(s, envelope);
@@ -448,7 +422,7 @@ static void *hik_open(const struct format_options *options, struct fault *why)
         return NULL;
     s = mem_alloc(sizeof *s);
     memset(s, 0, sizeof *s);
-    recording_begin(&s->recording, &hik_kind, options);
+    recording_begin(&s->recording, &hikvision_items, options);
     return s;
 }
 

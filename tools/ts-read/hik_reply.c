@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Answers are small documents: each is read whole, looked at, and let go of. */
+#include "hik_reply.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "json.h"
+
+#define PAGE_RECORDS 30 /* what most terminals give at most; more is cut silently */
+
+struct slice hik_short_serial(struct slice s)
+{
+    size_t n = s.n, digits = 0;
+
+    while (n > 0 && isupper((unsigned char)s.p[n - 1])) /* recorders have letters behind it */
+        n--;
+    if (s.n < 10 || n < 9)
+        return s;
+    while (digits < n && isdigit((unsigned char)s.p[n - 1 - digits]))
+        digits++;
+    return digits >= 7 ? (struct slice){s.p + n - 9, 9} : s;
+}
+
+static void copy(char *out, size_t room, struct slice text)
+{
+    snprintf(out, room, "%.*s", (int)(text.n < room ? text.n : room - 1), text.p ? text.p : "");
+}
+
+static yyjson_doc *read_document(struct slice text)
+{
+    char room[FIELDS_ERROR_BYTES];
+    const char *error;
+
+    while (text.n > 0 && strchr(" \t\r\n", *text.p) && *text.p)
+        text.p++, text.n--;
+    return text.n > 0 ? fields_read(text, room, &error) : NULL;
+}
+
+/* XML has a root around everything, JSON often not. */
+static yyjson_val *inside(yyjson_doc *doc, const char *name)
+{
+    yyjson_val *root = yyjson_doc_get_root(doc), *inner = field_object(root, name);
+
+    return inner ? inner : root;
+}
+
+/* ---- records ---- */
+
+static void read_place(yyjson_val *record, struct slice time, struct hik_place *out)
+{
+    struct clock_time t;
+
+    *out = (struct hik_place){.serial = field_number(record, "serialNo")};
+    if (out->serial == 0)
+        out->serial = -1;
+    if (!clock_parse(time, &t) || time.n >= sizeof out->time)
+        return;
+    copy(out->time, sizeof out->time, time);
+    out->time_s = t.local_s - (t.has_offset ? t.offset_s : 0);
+}
+
+bool hik_is_heartbeat(yyjson_val *v)
+{
+    struct slice type = field_text(v, "eventType");
+    bool inactive = slice_is(field_text(v, "eventState"), "inactive");
+
+    return (type.n == 9 && strncasecmp(type.p, "heartbeat", 9) == 0) ||
+           (inactive && (slice_is(type, "videoloss") || field_number(v, "activePostCount") == 0));
+}
+
+static void read_notice(yyjson_val *v, struct hik_notice *out)
+{
+    yyjson_val *event = field_object(v, "AccessControllerEvent");
+    struct slice time = field_text(v, "dateTime");
+
+    if (!event) {
+        out->heartbeat = hik_is_heartbeat(v);
+        return;
+    }
+    out->event = true;
+    read_place(event, time.p ? time : field_text(event, "time"), &out->place);
+    out->front = field_number(event, "frontSerialNo");
+    if (out->front < 0)
+        out->front = field_number(event, "fronSerialNo"); /* so some write it */
+}
+
+void hik_notice_read(struct slice text, struct hik_notice *out)
+{
+    yyjson_doc *doc = read_document(text);
+
+    *out = (struct hik_notice){.place.serial = -1, .front = -1};
+    read_notice(inside(doc, "EventNotificationAlert"), out);
+    yyjson_doc_free(doc);
+}
+
+/* ---- answers ---- */
+
+bool hik_info_read(struct slice text, struct hik_info *out)
+{
+    yyjson_doc *doc = read_document(text);
+    yyjson_val *v = inside(doc, "DeviceInfo");
+    struct slice serial = field_text(v, "serialNumber"), mac;
+    char room[MAC_BYTES];
+
+    if (!serial.p)
+        serial = field_text(v, "subSerialNumber");
+    mac = mac_read(field_text(v, "macAddress"), room);
+    copy(out->serial, sizeof out->serial, hik_short_serial(serial));
+    copy(out->mac, sizeof out->mac, mac);
+    yyjson_doc_free(doc);
+    return *out->serial || *out->mac;
+}
+
+bool hik_clock_read(struct slice text, struct hik_place *out, char offset[8])
+{
+    yyjson_doc *doc = read_document(text);
+    struct slice local = field_text(inside(doc, "Time"), "localTime");
+    struct wall wall;
+    bool good = local.p && wall_read(&wall, local) && wall.offset.n > 0 && wall.offset.n < 8;
+
+    if (good) {
+        copy(offset, 8, wall.offset);
+        read_place(NULL, local, out);
+    }
+    yyjson_doc_free(doc);
+    return good;
+}
+
+struct page_reader {
+    struct hik_page *page;
+    bool (*want)(void *arg, const struct hik_place *place);
+    void *arg;
+};
+
+static void take_record(struct page_reader *r, yyjson_val *record)
+{
+    static const char *const nothing_hidden[] = {NULL};
+    struct hik_place place;
+
+    if (!yyjson_is_obj(record))
+        return;
+    r->page->count++;
+    read_place(record, field_text(record, "time"), &place);
+    if (!r->want(r->arg, &place))
+        return;
+    buf_text(&r->page->kept, r->page->kept.len ? "," : "{\"AcsEvent\":{\"InfoList\":[");
+    fields_print(&r->page->kept, record, nothing_hidden);
+}
+
+/* A list; {"AcsEventInfo":[…]}; a single record; and from XML a member for each. */
+static void take_list(struct page_reader *r, yyjson_val *list)
+{
+    yyjson_val *key, *v;
+    size_t i, n;
+
+    if (yyjson_is_arr(list)) {
+        yyjson_arr_foreach(list, i, n, v)
+        {
+            take_record(r, v);
+        }
+    } else if (yyjson_obj_get(list, "time")) {
+        take_record(r, list);
+    } else if (yyjson_is_obj(list)) {
+        yyjson_obj_foreach(list, i, n, key, v)
+        {
+            if (yyjson_is_arr(v))
+                take_list(r, v);
+            else
+                take_record(r, v);
+        }
+    }
+}
+
+void hik_page_read(struct slice text, struct hik_page *page,
+    bool (*want)(void *arg, const struct hik_place *place), void *arg)
+{
+    struct page_reader r = {page, want, arg};
+    yyjson_doc *doc = read_document(text);
+    yyjson_val *v = field_object(yyjson_doc_get_root(doc), "AcsEvent");
+    struct slice status = field_text(v, "responseStatusStrg");
+
+    page->kept.len = 0;
+    page->count = 0;
+    page->more = !v ? HIK_BAD : slice_is(status, "MORE") ? HIK_MORE : HIK_LAST;
+    page->total = field_number(v, "totalMatches");
+    take_list(&r, yyjson_obj_get(v, "InfoList"));
+    if (page->kept.len > 0)
+        buf_lit(&page->kept, "]}}\n");
+    yyjson_doc_free(doc);
+}
+
+bool hik_words_read(struct slice text, char out[HIK_WORDS])
+{
+    yyjson_doc *doc = read_document(text);
+    yyjson_val *v = inside(doc, "ResponseStatus");
+    struct slice status = field_text(v, "statusString"), sub = field_text(v, "subStatusCode");
+
+    snprintf(out, HIK_WORDS, "%.*s%s%.*s%s", (int)(status.n < 64 ? status.n : 64),
+        status.p ? status.p : "", sub.p ? " (" : "", (int)(sub.n < 64 ? sub.n : 64),
+        sub.p ? sub.p : "", sub.p ? ")" : "");
+    yyjson_doc_free(doc);
+    return *out != '\0';
+}
+
+void hik_refusal_read(struct slice text, struct hik_refusal *out)
+{
+    yyjson_doc *doc = read_document(text);
+    yyjson_val *v = inside(doc, "userCheck");
+
+    out->locked = slice_is(field_text(v, "lockStatus"), "lock");
+    out->unlock_s = field_number(v, "unlockTime");
+    out->tries = field_number(v, "retryLoginTime");
+    yyjson_doc_free(doc);
+}
+
+/* ---- requests ---- */
+
+void hik_search_print(struct buf *out, const struct hik_search *search)
+{
+    buf_lit(out, "{\"AcsEventCond\":{\"searchID\":");
+    json_str(out, slice_of(search->id));
+    buf_printf(out,
+        ",\"searchResultPosition\":%llu,\"maxResults\":%d,\"major\":0,\"minor\":0,"
+        "\"startTime\":\"%s\",\"endTime\":\"%s\",\"picEnable\":false",
+        (unsigned long long)search->position, PAGE_RECORDS, search->from, search->to);
+    if (search->first >= 0)
+        buf_printf(out, ",\"beginSerialNo\":%lld,\"endSerialNo\":%lld", (long long)search->first,
+            (long long)search->last);
+    buf_lit(out, "}}");
+}

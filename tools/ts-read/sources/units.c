@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* A list in the order of pulling; it is let go of from its beginning. */
+#include "units.h"
+
+#include <stdlib.h>
+
+#include "checkpoint.h"
+
+#define UNITS_MAX 128u
+
+struct unit {
+    struct unit *next;
+    struct stream *stream; /* NULL: all of it was handed over */
+    struct track *track;
+    char *cursor;
+    bool ended; /* no more will be fed */
+    bool done;  /* all its events have their final receipts */
+};
+
+static void unit_free(struct units *u, struct unit *x)
+{
+    stream_close(x->stream);
+    sink_leave(u->env->sink, x->track);
+    free(x->cursor);
+    free(x);
+}
+
+void units_free(struct units *u)
+{
+    struct unit *next;
+
+    for (struct unit *x = u->first; x; x = next) {
+        next = x->next;
+        unit_free(u, x);
+    }
+    u->first = u->last = NULL;
+}
+
+bool units_begun(const struct units *u)
+{
+    return u->last && !u->last->ended;
+}
+
+bool units_full(const struct units *u)
+{
+    return u->count >= UNITS_MAX;
+}
+
+void units_begin(struct units *u, enum stream_kind kind)
+{
+    struct unit *x = mem_alloc(sizeof *x);
+    struct stream_config config = {.kind = kind,
+        .origin = u->origin,
+        .device = u->device,
+        .certain_device = u->certain,
+        .format = u->format,
+        .certain_format = true,
+        .options = u->options};
+
+    *x = (struct unit){.track = NULL};
+    x->track = track_new(u->env->follow ? TRACK_REPEAT : TRACK_REPORT, u->number, x);
+    config.track = x->track;
+    x->stream = stream_open(u->env->pump, &config);
+    if (u->last)
+        u->last->next = x;
+    else
+        u->first = x;
+    u->last = x;
+    u->count++;
+}
+
+void units_add(struct units *u, struct slice bytes)
+{
+    memcpy(stream_room(u->last->stream, bytes.n), bytes.p, bytes.n);
+    stream_added(u->last->stream, bytes.n);
+}
+
+void units_end(struct units *u, const char *cursor)
+{
+    stream_end(u->last->stream);
+    u->last->ended = true;
+    u->last->cursor = cursor ? mem_text(slice_of(cursor)) : NULL;
+}
+
+/* The cursor moves over those that are done. */
+static void move_cursor(struct units *u)
+{
+    while (u->first && u->first->done && u->first->ended) {
+        struct unit *x = u->first;
+
+        if (x->cursor && u->env->checkpoint)
+            checkpoint_set_cursor(u->env->checkpoint, u->operand, x->cursor);
+        u->first = x->next;
+        if (!u->first)
+            u->last = NULL;
+        u->count--;
+        unit_free(u, x);
+    }
+}
+
+void units_reach(struct units *u, const char *cursor)
+{
+    if (u->last) {
+        free(u->last->cursor);
+        u->last->cursor = mem_text(slice_of(cursor));
+    } else if (u->env->checkpoint) {
+        checkpoint_set_cursor(u->env->checkpoint, u->operand, cursor);
+    }
+}
+
+enum source_state units_run(struct units *u, struct fault *why)
+{
+    struct unit *x = u->first;
+
+    while (x && (!x->stream || !x->ended))
+        x = x->next;
+    if (!x)
+        return SOURCE_WAIT;
+    switch (stream_run(x->stream, why)) {
+    case STREAM_ERROR:
+        return SOURCE_ERROR;
+    case STREAM_FULL:
+        return SOURCE_FULL;
+    default:
+        stream_close(x->stream);
+        x->stream = NULL;
+        return SOURCE_MORE;
+    }
+}
+
+void units_commit(struct units *u, void *token, enum verdict verdict)
+{
+    struct unit *x = token;
+
+    if (verdict == VERDICT_DONE)
+        x->done = true;
+    move_cursor(u);
+}
