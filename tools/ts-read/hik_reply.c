@@ -3,6 +3,7 @@
 #include "hik_reply.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -48,17 +49,11 @@ static yyjson_val *inside(yyjson_doc *doc, const char *name)
 
 /* ---- records ---- */
 
-static void read_place(yyjson_val *record, struct slice time, struct hik_place *out)
+static void read_place(yyjson_val *record, struct slice time, struct log_place *out)
 {
-    struct clock_time t;
+    int64_t serial = field_number(record, "serialNo");
 
-    *out = (struct hik_place){.serial = field_number(record, "serialNo")};
-    if (out->serial == 0)
-        out->serial = -1;
-    if (!clock_parse(time, &t) || time.n >= sizeof out->time)
-        return;
-    copy(out->time, sizeof out->time, time);
-    out->time_s = t.local_s - (t.has_offset ? t.offset_s : 0);
+    log_place_set(out, serial == 0 ? -1 : serial, time);
 }
 
 bool hik_is_heartbeat(yyjson_val *v)
@@ -113,7 +108,7 @@ bool hik_info_read(struct slice text, struct hik_info *out)
     return *out->serial || *out->mac;
 }
 
-bool hik_clock_read(struct slice text, struct hik_place *out, char offset[8])
+bool hik_clock_read(struct slice text, struct log_place *out, char offset[8])
 {
     yyjson_doc *doc = read_document(text);
     struct slice local = field_text(inside(doc, "Time"), "localTime");
@@ -130,14 +125,14 @@ bool hik_clock_read(struct slice text, struct hik_place *out, char offset[8])
 
 struct page_reader {
     struct hik_page *page;
-    bool (*want)(void *arg, const struct hik_place *place);
+    bool (*want)(void *arg, const struct log_place *place);
     void *arg;
 };
 
 static void take_record(struct page_reader *r, yyjson_val *record)
 {
     static const char *const nothing_hidden[] = {NULL};
-    struct hik_place place;
+    struct log_place place;
 
     if (!yyjson_is_obj(record))
         return;
@@ -174,7 +169,7 @@ static void take_list(struct page_reader *r, yyjson_val *list)
 }
 
 void hik_page_read(struct slice text, struct hik_page *page,
-    bool (*want)(void *arg, const struct hik_place *place), void *arg)
+    bool (*want)(void *arg, const struct log_place *place), void *arg)
 {
     struct page_reader r = {page, want, arg};
     yyjson_doc *doc = read_document(text);
@@ -191,28 +186,38 @@ void hik_page_read(struct slice text, struct hik_page *page,
     yyjson_doc_free(doc);
 }
 
-bool hik_words_read(struct slice text, char out[HIK_WORDS])
+bool hik_words_read(struct slice text, char *out, size_t room)
 {
     yyjson_doc *doc = read_document(text);
     yyjson_val *v = inside(doc, "ResponseStatus");
     struct slice status = field_text(v, "statusString"), sub = field_text(v, "subStatusCode");
 
-    snprintf(out, HIK_WORDS, "%.*s%s%.*s%s", (int)(status.n < 64 ? status.n : 64),
+    snprintf(out, room, "%.*s%s%.*s%s", (int)(status.n < 64 ? status.n : 64),
         status.p ? status.p : "", sub.p ? " (" : "", (int)(sub.n < 64 ? sub.n : 64),
         sub.p ? sub.p : "", sub.p ? ")" : "");
     yyjson_doc_free(doc);
     return *out != '\0';
 }
 
-void hik_refusal_read(struct slice text, struct hik_refusal *out)
+bool hik_refusal_read(struct slice text, char *out, size_t room)
 {
     yyjson_doc *doc = read_document(text);
     yyjson_val *v = inside(doc, "userCheck");
+    bool locked = slice_is(field_text(v, "lockStatus"), "lock");
+    int64_t unlock_s = field_number(v, "unlockTime"), tries = field_number(v, "retryLoginTime");
 
-    out->locked = slice_is(field_text(v, "lockStatus"), "lock");
-    out->unlock_s = field_number(v, "unlockTime");
-    out->tries = field_number(v, "retryLoginTime");
     yyjson_doc_free(doc);
+    if (locked && unlock_s >= 0)
+        snprintf(out, room, "the account is locked for %" PRId64 " s: too many wrong passwords",
+            unlock_s);
+    else if (locked)
+        snprintf(out, room, "the account is locked: too many wrong passwords");
+    else if (tries >= 0)
+        snprintf(out, room,
+            "refuses the user or the password (%" PRId64 " tries are left before it locks the "
+            "account)",
+            tries);
+    return locked || tries >= 0;
 }
 
 /* ---- requests ---- */

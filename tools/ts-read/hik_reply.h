@@ -6,6 +6,7 @@
 #ifndef TS_HIK_REPLY_H
 #define TS_HIK_REPLY_H
 
+#include "device_log.h"
 #include "fields.h"
 #include "recording.h"
 
@@ -18,17 +19,10 @@ struct slice hik_short_serial(struct slice serial);
 
 /* ---- records ---- */
 
-/* Where a record stands in the log of its device. */
-struct hik_place {
-    int64_t serial;        /* -1: not said */
-    char time[CLOCK_TEXT]; /* with its offset; "" */
-    int64_t time_s;        /* of its instant; without an offset its wall clock, as if UTC */
-};
-
 struct hik_notice {
     bool heartbeat; /* there to show that the connection lives */
     bool event;     /* of the access controller; anything else has no place */
-    struct hik_place place;
+    struct log_place place;
     int64_t front; /* the record before it, as the device says; -1 */
 };
 
@@ -47,7 +41,7 @@ struct hik_info {
 bool hik_info_read(struct slice text, struct hik_info *out);
 
 /* The device's own clock: a time with an offset.  False: none. */
-bool hik_clock_read(struct slice text, struct hik_place *out, char offset[8]);
+bool hik_clock_read(struct slice text, struct log_place *out, char offset[8]);
 
 enum hik_more { HIK_MORE, HIK_LAST, HIK_BAD };
 
@@ -59,19 +53,13 @@ struct hik_page {
     struct buf kept; /* a reply with those that `want` took, for the format; empty: none */
 };
 void hik_page_read(struct slice text, struct hik_page *page,
-    bool (*want)(void *arg, const struct hik_place *place), void *arg);
+    bool (*want)(void *arg, const struct log_place *place), void *arg);
 
-/* Why it was refused, as a text in `out`: "Invalid Operation (notSupport)"; false: it says
-   nothing. */
-#define HIK_WORDS 160
-bool hik_words_read(struct slice text, char out[HIK_WORDS]);
+/* Why it was refused: "Invalid Operation (notSupport)"; false: it says nothing. */
+bool hik_words_read(struct slice text, char *out, size_t room);
 
-/* The body of a 401. */
-struct hik_refusal {
-    bool locked;
-    int64_t unlock_s, tries; /* -1: not said */
-};
-void hik_refusal_read(struct slice text, struct hik_refusal *out);
+/* The body of a 401, in words; false: it says nothing. */
+bool hik_refusal_read(struct slice text, char *out, size_t room);
 
 /* ---- requests ---- */
 

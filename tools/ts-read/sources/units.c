@@ -2,6 +2,7 @@
 /* A list in the order of pulling; it is let go of from its beginning. */
 #include "units.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "checkpoint.h"
@@ -34,11 +35,6 @@ void units_free(struct units *u)
         unit_free(u, x);
     }
     u->first = u->last = NULL;
-}
-
-bool units_begun(const struct units *u)
-{
-    return u->last && !u->last->ended;
 }
 
 bool units_full(const struct units *u)
@@ -80,6 +76,23 @@ void units_end(struct units *u, const char *cursor)
     stream_end(u->last->stream);
     u->last->ended = true;
     u->last->cursor = cursor ? mem_text(slice_of(cursor)) : NULL;
+}
+
+/* As the parts of a stream of its own. */
+void units_add_recorded(struct units *u, const struct recording *r)
+{
+    char head[64];
+
+    units_add(u, SLICE("--ts\r\n\r\n"));
+    units_add(u, r->text);
+    for (unsigned i = 0; i < r->pictures; i++) {
+        int n = snprintf(head, sizeof head,
+            "\r\n--ts\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", r->picture[i].n);
+
+        units_add(u, (struct slice){head, (size_t)n});
+        units_add(u, r->picture[i]);
+    }
+    units_add(u, SLICE("\r\n--ts--\r\n"));
 }
 
 /* The cursor moves over those that are done. */

@@ -8,6 +8,7 @@
 #ifndef TS_UNITS_H
 #define TS_UNITS_H
 
+#include "recording.h"
 #include "source.h"
 
 struct units {
@@ -30,8 +31,9 @@ void units_free(struct units *u);
 void units_begin(struct units *u, enum stream_kind kind);
 void units_add(struct units *u, struct slice bytes);
 void units_end(struct units *u, const char *cursor);
-bool units_begun(const struct units *u);
 
+/* Adds the item that a recording handed out last, with its pictures: all there is in its unit. */
+void units_add_recorded(struct units *u, const struct recording *r);
 /* All that was ended so far reaches to this place. */
 void units_reach(struct units *u, const char *cursor);
 
