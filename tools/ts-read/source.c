@@ -10,6 +10,7 @@
 
 #define HEAD_BYTES (64u << 10) /* of a file, for its format and header */
 
+extern const struct source source_dahua;
 extern const struct source source_file;
 extern const struct source source_follow;
 extern const struct source source_hikvision;
@@ -19,6 +20,7 @@ extern const struct source source_zk;
 
 /* One line a source, sorted by name; add new ones here. */
 const struct source *const sources[] = {
+    &source_dahua,
     &source_file,
     &source_follow,
     &source_hikvision,

@@ -23,10 +23,10 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "dahua_reply.h"
 #include "fields.h"
 #include "json.h"
 #include "object.h"
-#include "recording.h"
 
 struct dahua {
     struct recording recording;
@@ -163,7 +163,7 @@ static unsigned dahua_pictures(struct slice text)
     return begins(text, "Events[") || recording_has(text, "\"Events\"") ? 1 : 0;
 }
 
-static const struct recording_kind dahua_kind = {dahua_item, dahua_pictures};
+const struct recording_kind dahua_items = {dahua_item, dahua_pictures};
 
 /* ---- what is where ---- */
 
@@ -628,7 +628,7 @@ static void *dahua_open(const struct format_options *options, struct fault *why)
     s = mem_alloc(sizeof *s);
     memset(s, 0, sizeof *s);
     s->utc_is_local = slice_is(utc, "local");
-    recording_begin(&s->recording, &dahua_kind, options);
+    recording_begin(&s->recording, &dahua_items, options);
     return s;
 }
 

@@ -1,0 +1,166 @@
+#!/bin/bash
+# dahua://: the log from the checkpoint, then live, against a simulated terminal; and that the same
+# passage has one id by recordFinder, stream and push.
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+command -v ts-read >/dev/null || skip_all "ts-read is not built"
+for tool in curl jq python3; do
+    command -v $tool >/dev/null || skip_all "needs $tool"
+done
+cd "$T" || exit 1
+printf 'admin:Fine-2026\n' >login
+printf 'admin:wrong\n' >wrong
+chmod 600 login wrong
+
+# device KNOB=VALUE...: a terminal; sets $sim, $port and $url.
+device() {
+    : >port.out
+    spawn python3 "$ROOT/tests/sim/dahua.py" "$@" >port.out
+    sim=$spawned
+    wait_for 10 test -s port.out
+    port=$(<port.out)
+    url=dahua://127.0.0.1:$port
+}
+sim() { curl -s -m 10 "http://127.0.0.1:$port/_sim/$1" "${@:2}"; }
+count() { sim get | jq -r ".counts[\"$1\"] // 0"; }
+# happens FIRST LAST [STEP]: a passage in each second from FIRST to LAST after 2026-03-02T05:00:00Z.
+happens() {
+    seq "$1" "${3:-1}" "$2" | jq -sc 'map({CreateTime: (. + 1772427600)})' | sim log --data-binary @- >/dev/null
+}
+follow() {
+    rm -f out err
+    spawn ts-read -F --password-file login "$@" "$url" >out 2>err
+    reader=$spawned
+}
+came() { [ "$(wc -l <out)" -ge "$1" ]; }
+attached() { [ "$(($(count eventManager.cgi) + $(count snapManager.cgi)))" -ge "$1" ]; }
+ends() {
+    kill -TERM "$reader" 2>/dev/null
+    wait "$reader"
+    status=$?
+}
+serials() { jq -r .serial_no out | tr '\n' ' '; }
+range() { seq "$1" "$2" | tr '\n' ' '; }
+
+# --- the log -------------------------------------------------------------------------------------
+device
+happens 1 250
+ts-read --password-file login "$url" >out 2>err
+is "$? $(serials) $(<err)" "0 $(range 1 250) " "without -F: the log in pages, and the end"
+is "$(jq -c '[.kind, .time, .device_id, .reader, .code, .person_id, .credential, .serial_no, .source,
+    has("received_at"), (.raw | has("Password") or has("CardName"))]' out | head -n 1)" \
+    '["granted","2026-03-02T05:00:01+00:00","6G0123ABCD0001","1","AccessControl","1001","face",1,"dahua",false,false]' \
+    "a record of it, without password and name"
+is "$(grep -c -e 123456 -e Somebody out)" 0 "which are nowhere"
+is "$(ts-read --password-file login --since 2026-03-02T05:00:31Z --until 2026-03-02T05:00:41Z -F "$url" | jq -r .serial_no | tr '\n' ' ')" \
+    "$(range 31 40)" "a range, which ends even with -F"
+sim 'set?most=50&split=7' >/dev/null
+is "$(ts-read --password-file login "$url" | jq -r .serial_no | tr '\n' ' ')" "$(range 1 250)" \
+    "a small device, a few bytes at a time"
+sim 'set?most=1024&split=0&newest_first=1' >/dev/null
+is "$(ts-read --password-file login "$url" | jq -r .serial_no | sort -n | tr '\n' ' ')" "$(range 1 250)" \
+    "one that lists the newest first"
+sim 'set?newest_first=0' >/dev/null
+ts-read -F --password-file wrong "$url" >out 2>err
+like "$? $(<err)" "^77 ts-read: $url: refuses the user or the password; not trying again$" \
+    "a wrong password ends it, also with -F"
+is "$(count wrong)" 1 "after one try"
+kill "$sim"
+
+# --- live ----------------------------------------------------------------------------------------
+for knobs in "" "quirks=1 split=5" "number=0" "number=0 late_ms=400" "number=0 clock=0" "number=0 clock=2"; do
+    # shellcheck disable=SC2086 # words
+    device $knobs
+    happens 1 20
+    follow
+    wait_for 20 attached 1
+    happens 61 62
+    wait_for 20 came 22
+    happens 63 63
+    wait_for 20 came 23
+    sim cut >/dev/null
+    happens 64 65
+    wait_for 20 attached 2
+    wait_for 20 came 25
+    sim 'set?lose=2' >/dev/null
+    happens 66 68
+    wait_for 20 came 28
+    is "$(serials)" "$(range 1 28)" "live${knobs:+ with $knobs}: nothing lost, nothing twice"
+    is "$(jq -r .time out | tail -n 1)" "2026-03-02T05:01:08+00:00" "at its true time"
+    ends
+    is $status 0 "SIGTERM ends it in order"
+    kill "$sim"
+done
+device no_log=1
+follow -o silence=1
+wait_for 20 attached 1
+happens 1 2
+wait_for 20 came 2
+is "$(serials)" "1 2 " "a device without a log"
+like "$(<err)" 'its log cannot be read \(status 400\)' "which is said"
+sim 'set?silent=1' >/dev/null
+wait_for 20 grep -q 'silent for too long' err
+ok $? "a stream without a byte is given up"
+ends
+kill "$sim"
+
+# --- the checkpoint ------------------------------------------------------------------------------
+if command -v ts-spool >/dev/null && command -v ts-enrich >/dev/null; then
+    ids() { ts-spool list q.db 2>/dev/null | jq -r .serial_no | sort -n | tr '\n' ' '; }
+    fetch() {
+        ts-read --password-file login --checkpoint c --into 'ts-enrich | ts-spool put q.db' "$url" >out 2>err
+    }
+    device
+    happens 1 65
+    fetch
+    is "$? $(ids)" "0 $(range 1 65)" "into a queue"
+    happens 900 905
+    fetch
+    is "$? $(ids)" "0 $(range 1 71)" "and on from the checkpoint"
+    is "$(jq -r '.sources[0].cursor | fromjson | [.device, .serial, .time] | join(" ")' c)" \
+        "6G0123ABCD0001 71 2026-03-02T05:15:05+00:00" "whose place is the last record"
+    sim clear >/dev/null
+    happens 960 961
+    fetch
+    like "$(<err)" 'its records are numbered anew \(1 after 71\)' "an emptied log is noticed"
+    is "$(ts-spool list q.db | jq -r .time | sort | tail -n 2 | tr '\n' ' ')" \
+        "2026-03-02T05:16:00+00:00 2026-03-02T05:16:01+00:00 " "and read"
+    sim 'set?serial=6G9' >/dev/null
+    fetch
+    like "$(<err)" 'another device is there now: "6G9" after "6G0123ABCD0001"' "so is another device"
+    kill "$sim"
+else
+    skip "the checkpoint: needs ts-spool and ts-enrich"
+fi
+
+# --- one passage, one id; pictures ---------------------------------------------------------------
+device
+mkdir pictures
+follow --snapshots pictures
+wait_for 20 attached 1
+happens 61 61
+wait_for 20 came 1
+cp out stream.out
+ends
+file=$(jq -r .snapshot.file stream.out)
+is "$(jq -r .snapshot.sha256 stream.out)" "$(sha256sum "pictures/$file" | cut -d ' ' -f 1)" \
+    "a picture is kept by its hash"
+ts-read --password-file login "$url" >find.out 2>err
+rm -f listen.err
+spawn ts-read -d 6G0123ABCD0001 -l http://:0 >push.out 2>listen.err
+reader=$spawned
+wait_for 10 grep -q '^listening' listen.err
+lport=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' listen.err)
+body='{"Action":"Pulse","Code":"AccessControl","Data":{"CardName":"Somebody","Method":15,"ReaderID":"1",
+ "RealUTC":1772427661,"RecNo":1,"Status":1,"UserID":"1001"},"Index":0}'
+is "$(curl -s -m 10 --data-binary "$body" -H 'Content-Type: application/json' "http://127.0.0.1:$lport/x")" \
+    OK "a push is answered with OK"
+wait_for 10 test -s push.out
+ends
+if command -v ts-enrich >/dev/null; then
+    for f in stream find push; do ts-enrich <$f.out | jq -r .event_id; done >ids
+    is "$(sort -u ids | wc -l) $(wc -l <ids)" "1 3" "stream, recordFinder and push: one passage, one event_id"
+else
+    skip "one event_id: needs ts-enrich"
+fi
+done_testing

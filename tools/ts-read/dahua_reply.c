@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines of key=value; of an event, the members of its JSON. */
+#include "dahua_reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "fields.h"
+
+#define MILLISECONDS_FROM 100000000000 /* as seconds that is the year 5138 */
+
+static bool begins(struct slice s, const char *word)
+{
+    size_t n = strlen(word);
+
+    return s.n >= n && strncasecmp(s.p, word, n) == 0;
+}
+
+static struct slice trim(struct slice s)
+{
+    while (s.n > 0 && strchr(" \t\r\n", s.p[s.n - 1]) && s.p[s.n - 1])
+        s.n--;
+    return s;
+}
+
+static int64_t number(struct slice s)
+{
+    int64_t v = 0;
+    size_t i = 0;
+
+    for (; i < s.n && i < 17 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+        v = v * 10 + (s.p[i] - '0');
+    return i > 0 && i == s.n ? v : -1;
+}
+
+/* Seconds since 1970, or milliseconds. */
+static void set_epoch(struct log_place *p, int64_t serial, int64_t epoch)
+{
+    char text[CLOCK_TEXT];
+
+    if (epoch > MILLISECONDS_FROM)
+        epoch /= 1000;
+    if (epoch <= 0 || epoch > MILLISECONDS_FROM)
+        log_place_set(p, serial, SLICE_NONE);
+    else
+        log_place_set(p, serial, (struct slice){text, clock_print_zoned(text, epoch, 0, 0)});
+}
+
+/* ---- events ---- */
+
+void dahua_notice_read(struct slice text, struct dahua_notice *out)
+{
+    static const char key[] = ";data=";
+    const char *data = memmem(text.p, text.n, key, sizeof key - 1);
+    char room[FIELDS_ERROR_BYTES];
+    const char *error;
+    yyjson_doc *doc = NULL;
+    yyjson_val *v;
+
+    *out = (struct dahua_notice){.place.serial = -1};
+    out->passage = begins(text, "Code=AccessControl;") ||
+                   (begins(text, "Events[") && recording_has(text, "Code=AccessControl"));
+    if (!out->passage || !data)
+        return;
+    data += sizeof key - 1;
+    doc = fields_read((struct slice){data, (size_t)(text.p + text.n - data)}, room, &error);
+    v = yyjson_doc_get_root(doc);
+    set_epoch(&out->place, field_number(v, "RecNo"), field_number(v, "RealUTC"));
+    yyjson_doc_free(doc);
+}
+
+/* ---- answers ---- */
+
+/* The next line, without its end; false: none is left. */
+static bool next_line(struct slice *text, struct slice *line)
+{
+    const char *lf;
+
+    if (text->n == 0)
+        return false;
+    lf = memchr(text->p, '\n', text->n);
+    *line = (struct slice){text->p, lf ? (size_t)(lf - text->p) : text->n};
+    text->p += line->n + (lf != NULL);
+    text->n -= line->n + (lf != NULL);
+    *line = trim(*line);
+    return true;
+}
+
+bool dahua_serial_read(struct slice text, char out[LOG_DEVICE_BYTES])
+{
+    struct slice line;
+
+    while (next_line(&text, &line)) {
+        size_t lead = begins(line, "sn=") ? 3 : begins(line, "serialNumber=") ? 13 : 0;
+
+        if (lead == 0 || line.n == lead || line.n - lead >= LOG_DEVICE_BYTES)
+            continue;
+        snprintf(out, LOG_DEVICE_BYTES, "%.*s", (int)(line.n - lead), line.p + lead);
+        return true;
+    }
+    return false;
+}
+
+/* "records[12]." : how long it is; 0: another line. */
+static size_t index_bytes(struct slice line)
+{
+    size_t n = strlen("records[");
+
+    if (!begins(line, "records["))
+        return 0;
+    while (n < line.n && line.p[n] >= '0' && line.p[n] <= '9')
+        n++;
+    return n + 1 < line.n && line.p[n] == ']' && line.p[n + 1] == '.' ? n + 2 : 0;
+}
+
+/* A record between two others: its lines, and what they say of its place. */
+struct record {
+    struct slice lines, prefix, time;
+    int64_t serial;
+};
+
+static void take_field(struct record *r, struct slice line)
+{
+    struct slice field = {line.p + r->prefix.n, line.n - r->prefix.n};
+
+    if (begins(field, "RecNo="))
+        r->serial = number((struct slice){field.p + 6, field.n - 6});
+    else if (begins(field, "CreateTime="))
+        r->time = (struct slice){field.p + 11, field.n - 11};
+}
+
+static void take_record(struct dahua_page *page, const struct record *r,
+    bool (*want)(void *arg, const struct log_place *place), void *arg)
+{
+    struct log_place place;
+
+    if (!r->lines.p)
+        return;
+    if (number(r->time) > 0)
+        set_epoch(&place, r->serial, number(r->time));
+    else
+        log_place_set(&place, r->serial, r->time); /* a wall clock, on some firmware */
+    if (page->count++ == 0)
+        page->first_s = place.time_s;
+    page->last_s = place.time_s;
+    if (!want(arg, &place))
+        return;
+    buf_slice(&page->kept, r->lines);
+    buf_char(&page->kept, '\n');
+}
+
+void dahua_page_read(struct slice text, struct dahua_page *page,
+    bool (*want)(void *arg, const struct log_place *place), void *arg)
+{
+    struct record r = {.serial = -1};
+    struct slice line;
+
+    page->kept.len = 0;
+    page->count = 0;
+    page->first_s = page->last_s = 0;
+    page->good = false;
+    while (next_line(&text, &line)) {
+        size_t n = index_bytes(line);
+
+        page->good = page->good || n > 0 || begins(line, "found=") || begins(line, "totalCount=");
+        if (n == 0)
+            continue;
+        if (!slice_eq((struct slice){line.p, n}, r.prefix)) {
+            take_record(page, &r, want, arg);
+            r = (struct record){.lines = line, .prefix = {line.p, n}, .serial = -1};
+        }
+        r.lines.n = (size_t)(line.p + line.n - r.lines.p);
+        take_field(&r, line);
+    }
+    take_record(page, &r, want, arg);
+}

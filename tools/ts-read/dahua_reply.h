@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a Dahua device answers, and what a source must know of its events to keep their order: pure
+ * readers of its texts.  The events themselves are the format's.
+ */
+#ifndef TS_DAHUA_REPLY_H
+#define TS_DAHUA_REPLY_H
+
+#include "device_log.h"
+#include "recording.h"
+
+/* Items and pictures of a stream, as the format takes them apart. */
+extern const struct recording_kind dahua_items;
+
+struct dahua_notice {
+    bool passage;           /* an AccessControl; anything else has no place */
+    struct log_place place; /* serial -1, or without a time: the log has to tell; true times only */
+};
+
+/* An item of a stream. */
+void dahua_notice_read(struct slice text, struct dahua_notice *out);
+
+/* "sn=6G0123ABCD" in the answer to magicBox; false: it is not there. */
+bool dahua_serial_read(struct slice text, char out[LOG_DEVICE_BYTES]);
+
+/* A page of recordFinder. */
+struct dahua_page {
+    bool good;               /* it is one */
+    unsigned count;          /* of its records */
+    int64_t first_s, last_s; /* times of the first and the last; 0: none */
+    struct buf kept;         /* the lines of those that `want` took, for the format */
+};
+void dahua_page_read(struct slice text, struct dahua_page *page,
+    bool (*want)(void *arg, const struct log_place *place), void *arg);
+
+#endif
