@@ -2,6 +2,7 @@
 /* Lines of key=value; of an event, the members of its JSON. */
 #include "dahua_reply.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -87,6 +88,14 @@ static bool next_line(struct slice *text, struct slice *line)
     return true;
 }
 
+static bool is_plain(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!isgraph((unsigned char)s.p[i]))
+            return false;
+    return true;
+}
+
 bool dahua_serial_read(struct slice text, char out[LOG_DEVICE_BYTES])
 {
     struct slice line;
@@ -94,7 +103,7 @@ bool dahua_serial_read(struct slice text, char out[LOG_DEVICE_BYTES])
     while (next_line(&text, &line)) {
         size_t lead = begins(line, "sn=") ? 3 : begins(line, "serialNumber=") ? 13 : 0;
 
-        if (lead == 0 || line.n == lead || line.n - lead >= LOG_DEVICE_BYTES)
+        if (lead == 0 || line.n == lead || line.n - lead >= LOG_DEVICE_BYTES || !is_plain(line))
             continue;
         snprintf(out, LOG_DEVICE_BYTES, "%.*s", (int)(line.n - lead), line.p + lead);
         return true;

@@ -32,8 +32,10 @@ struct decoded {
         *error; /* not understood, and why: a plain reason, the same text for the same cause */
     uint64_t unknown; /* EVENT_BITs of fields left out, because their word is none that is known */
     bool no_raw;      /* base carries everything: the pump adds no `raw` */
-    const char *remark;  /* "empty, left out": how many such records is said at the end; no error */
-    bool nothing;        /* only that: the record makes no event */
+    const char *remark; /* "empty, left out": how many such records is said at the end; no error */
+    bool nothing;       /* only that: the record makes no event */
+    bool
+        now; /* it says no time: that of a live one is when it came, and then error does not hold */
     bool history;        /* it did not happen just now: no `received_at` */
     struct slice device; /* a name that -d stands above, as a network address; SLICE_NONE: none */
 };

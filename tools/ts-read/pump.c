@@ -395,10 +395,13 @@ static void count_unknown(struct stream *s, const struct decoded *d)
 static void count(struct stream *s, const struct decoded *d)
 {
     static const enum event_field nobody[] = {EV_READER, EV_CODE, EV_SERIAL_NO};
-    struct slice device = field_of(d, EV_DEVICE_ID), who = field_of(d, EV_PERSON_ID);
+    struct slice device = s->certain_device ? SLICE_NONE : field_of(d, EV_DEVICE_ID);
+    struct slice who = field_of(d, EV_PERSON_ID);
     struct slice clock = d->error ? SLICE_NONE : field_of(d, EV_LOCAL_TIME);
     struct buf name = {0}, others = {0};
 
+    if (!device.p && s->fallback_device)
+        device = d->device;
     if (device.p)
         json_str(&name, device);
     if (!clock.p && !d->error)
@@ -415,10 +418,28 @@ static void count(struct stream *s, const struct decoded *d)
     buf_free(&others);
 }
 
+/* A live event without a time happened when it came; of any other, nobody knows. */
+static const struct decoded *set_now(
+    const struct stream *s, const struct decoded *d, struct decoded *timed)
+{
+    if (!d->now || d->history || (s->received_bytes == 0 && !d->error))
+        return d;
+    *timed = *d;
+    if (s->received_bytes > 0) {
+        timed->error = NULL;
+        draft_str(&timed->draft, EV_TIME, (struct slice){s->received + 1, s->received_bytes - 2});
+        draft_str(&timed->draft, EV_TIME_NOTE, SLICE("received"));
+    } else {
+        timed->draft.set &= EVENT_BIT(EV_RAW) | EVENT_BIT(EV_DEVICE_ID);
+    }
+    return timed;
+}
+
 static void emit(void *arg, const struct decoded *d)
 {
     struct stream *s = arg;
     struct pump *p = s->pump;
+    struct decoded timed;
     struct draft draft;
     char time[CLOCK_TEXT];
     struct buf *out;
@@ -427,6 +448,7 @@ static void emit(void *arg, const struct decoded *d)
         s->primed = true;
         return;
     }
+    d = set_now(s, d, &timed);
     if (d->remark)
         count_remark(p, d->remark);
     if (d->nothing)

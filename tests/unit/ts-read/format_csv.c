@@ -165,7 +165,7 @@ START_TEST(refuses_options)
 {
     const struct format_option option = {
         slice_of(wrong_options[_i][0]), slice_of(wrong_options[_i][1])};
-    const struct format_options options = {&option, 1, 4096};
+    const struct format_options options = {.option = &option, .count = 1, .longest = 4096};
     struct fault why = {0};
 
     ck_assert_ptr_null(csv()->open(&options, &why));

@@ -76,7 +76,7 @@ START_TEST(the_last_value_of_an_option_counts)
 {
     const struct format_option option[] = {
         {SLICE("a"), SLICE("1")}, {SLICE("b"), SLICE("2")}, {SLICE("a"), SLICE("3")}};
-    const struct format_options options = {option, 3, 100};
+    const struct format_options options = {.option = option, .count = 3, .longest = 100};
 
     ck_assert(slice_is(format_option(&options, "a"), "3"));
     ck_assert(slice_is(format_option(&options, "b"), "2"));
@@ -88,7 +88,8 @@ START_TEST(an_unknown_option_is_refused_with_the_known_ones)
 {
     static const char *const known[] = {"a", "b", NULL}, *const none[] = {NULL};
     const struct format_option option[] = {{SLICE("a"), SLICE("1")}, {SLICE("x"), SLICE("2")}};
-    const struct format_options fine = {option, 1, 100}, wrong = {option, 2, 100};
+    const struct format_options fine = {.option = option, .count = 1, .longest = 100};
+    const struct format_options wrong = {.option = option, .count = 2, .longest = 100};
     struct fault why = {0};
 
     ck_assert_int_eq(format_options_check(&fine, "f", known, &why), 0);

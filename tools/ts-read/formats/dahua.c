@@ -348,11 +348,9 @@ static void emit_event(struct dahua *s, struct slice code, struct slice action, 
     draft_str(d, EV_CODE, code);
     if (yyjson_is_obj(data))
         set_data(s, data);
-    /* What else happens is told without a clock, by some; a passage without one is none. */
-    if (!set_time(s, data, around) && slice_is(code, "AccessControl")) {
-        d->set = EVENT_BIT(EV_RAW);
+    s->out.now = !set_time(s, data, around);
+    if (s->out.now && slice_is(code, "AccessControl"))
         s->out.error = "no time";
-    }
     if (out->keep && r->pictures > 0) {
         out->keep(out->arg, r->picture[0], &s->snapshot);
         draft_json(d, EV_SNAPSHOT, buf_all(&s->snapshot));
