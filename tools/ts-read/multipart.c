@@ -312,9 +312,9 @@ static enum multipart_got end_of_part(struct multipart *m, bool end, struct part
     }
     is = find_boundary(m, body, m->scanned < body.n ? m->scanned : 0, end, &at);
     m->scanned = at;
-    if (is > 0) {
-        part->body.n = before_line_end(body, at);
-        return MULTIPART_PART;
+    if (is != 0) {
+        part->body.n = before_line_end(body, at); /* what may be one is none of it either */
+        return is > 0 ? MULTIPART_PART : MULTIPART_OPEN;
     }
     part->cut = end;
     return end ? MULTIPART_PART : MULTIPART_OPEN;

@@ -112,8 +112,10 @@ static enum frame hand_out(
 {
     r->late = text.n > r->limit;
     r->lost = r->late;
-    if (r->late)
+    if (r->late) {
         text.n = r->limit;
+        r->cut = false; /* it would have been too long in any case */
+    }
     r->text = *record = text;
     r->pictures = 0;
     r->document = (struct document){0};
