@@ -19,9 +19,9 @@ said() {
          (if .punch then " " + .punch else "" end)] | join(" ") end' | tr '\n' '|'
 }
 
-# The table ends with EOF; a file without events has an empty line.
 while IFS=$'\t' read -r file wanted; do
     [ -e "$devices/$file" ] || continue
+    [ "$wanted" != nothing ] || wanted=
     format=hikvision
     [[ $file != dahua_* ]] || format=dahua
     is "$(ts-read -f $format -d D "$devices/$file" 2>/dev/null | said)" "$wanted" "$file"
@@ -32,7 +32,7 @@ done <<'TABLE'
 dahua_accesscontrol_221.txt	! no time|
 dahua_attach_access.http	granted AccessControl face prt|denied AccessControl face rt|
 dahua_attach_wrong_length.http	granted AccessControl face prt|other VideoMotion - |
-dahua_digest_401.http	
+dahua_digest_401.http	nothing
 dahua_doorcard_rpc.json	other DoorCard - ct|
 dahua_doorface_296.txt	other _DoorFace_ - pr|
 dahua_error_bad_request.txt	! not JSON: wrong at byte 1|! not JSON: wrong at byte 1|
@@ -40,7 +40,7 @@ dahua_push_event.http	granted AccessControl face prnt|
 dahua_push_events_v2.json	granted AccessControl card pcrnt|
 dahua_recordfinder_first.txt	granted AccessControl - nt|
 dahua_recordfinder_found2.txt	granted AccessControl face prnt|granted AccessControl - pnt|
-dahua_recordfinder_none.txt	
+dahua_recordfinder_none.txt	nothing
 dahua_recordfinder_totalcount.txt	granted AccessControl face prnt|granted AccessControl - pnt|
 dahua_sdk_access_events.json	! not an event|
 dahua_sdk_access_records.json	! not an event|
@@ -57,7 +57,7 @@ hik_ace_face_5_75_k1t673.json	granted 5/75 face prnt|
 hik_ace_face_denied_5_76.json	denied 5/76 face rnt|
 hik_ace_face_minimal.json	granted 5/75 face pcrt|
 hik_ace_fingerprint_checkin_5_38.json	granted 5/38 fingerprint pcrnt check_in|
-hik_acsevent_no_match.json	
+hik_acsevent_no_match.json	nothing
 hik_acsevent_query.json	! not an event|
 hik_acsevent_reply_minus00.json	granted 5/38 fingerprint prnt|
 hik_acsevent_reply_more.json	granted 5/75 face prnt|granted 5/75 face prnt|
@@ -66,22 +66,22 @@ hik_acsevent_sqlbridge_offset00.json	other - - pnt|
 hik_acsevent_zero_filled.json	other 2/1024 - nt|
 hik_alertstream_camera_xml.http	other VMD - t|other linedetection - t|other VMD - t|
 hik_alertstream_cut_mid_part.http	other 2/1024 - nt|! torn last record|
-hik_alertstream_ha82767.http	
+hik_alertstream_ha82767.http	nothing
 hik_alertstream_k1a340_json.http	other 2/1024 - nt|granted 5/75 face prnt check_in|
 hik_alertstream_quirks_lf_double_boundary.bin	granted 5/75 face prnt check_in|
 hik_deviceinfo.xml	! not an event|
-hik_digest_401.http	
+hik_digest_401.http	nothing
 hik_error_badxml.xml	! not an event|
 hik_error_deviceerror.xml	! not an event|
 hik_error_notsupport.json	! not an event|
 hik_ezviz_wrapped.json	granted 5/75 face pnt|
-hik_heartbeat.xml	
+hik_heartbeat.xml	nothing
 hik_httphosts_list.xml	! not an event|
 hik_httphosts_put.xml	! not an event|
 hik_lockout_locked.xml	! not an event|
 hik_lockout_ok_to_retry.xml	! not an event|
 hik_nvr_notifications.xmlstream	other videoloss - t|other VMD - t|other fielddetection - t|
-hik_push_heartbeat_raw.http	
+hik_push_heartbeat_raw.http	nothing
 hik_push_multipart_event_log_5_76.http	denied 5/76 face rnt|
 hik_push_multipart_face_5_75.http	granted 5/75 face prnt|
 hik_push_remotecheck_doc.http	granted 5/75 face pnt|

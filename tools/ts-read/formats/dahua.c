@@ -278,12 +278,14 @@ static bool set_wall(struct dahua *s, struct slice text)
 static bool set_so_called(struct dahua *s, int64_t epoch)
 {
     char text[CLOCK_TEXT];
+    size_t n;
 
     if (!s->utc_is_local)
         return set_epoch(s, epoch);
     if (epoch <= 0 || epoch > 100000000000)
         return false;
-    return set_wall(s, (struct slice){text, clock_print_local(text, epoch, 0)});
+    n = clock_print_local(text, epoch, 0);
+    return set_wall(s, (struct slice){text, n});
 }
 
 static bool set_time(struct dahua *s, yyjson_val *data, struct slice around)

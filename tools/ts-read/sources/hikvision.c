@@ -47,8 +47,8 @@ struct hik {
     struct log_seen base, found; /* before the search; in it */
     bool sorted;                 /* its records came in order so far */
     int64_t total;               /* records that match, by the page before; -1 */
-    const struct hik_page *page;
-    int64_t front; /* the record that a gap reaches to */
+    struct hik_page page;        /* in hand */
+    int64_t front;               /* the record that a gap reaches to */
     bool no_log, said_busy;
 };
 
@@ -179,7 +179,7 @@ static void begin_search(struct hik *h, enum purpose purpose)
 /* Fewer records than before: the oldest were overwritten, and all others have moved. */
 static bool is_shifted(const struct hik *h)
 {
-    return h->total >= 0 && h->page->total >= 0 && h->page->total < h->total;
+    return h->total >= 0 && h->page.total >= 0 && h->page.total < h->total;
 }
 
 /* Whether a record of a page is new. */
@@ -257,8 +257,9 @@ static int no_search(struct hik *h, struct fault *why)
     return go_on(h);
 }
 
-static void give_page(struct hik *h, const struct hik_page *page)
+static void give_page(struct hik *h)
 {
+    const struct hik_page *page = &h->page;
     char cursor[LOG_CURSOR_BYTES];
 
     if (page->kept.len == 0)
@@ -271,16 +272,14 @@ static void give_page(struct hik *h, const struct hik_page *page)
 
 static int take_page(struct hik *h, struct fault *why)
 {
-    struct hik_page page = {0};
+    const struct hik_page *page = &h->page;
     int rc = answer(h, why);
 
     if (rc <= 0)
         return rc;
-    h->page = &page;
-    hik_page_read(web_bytes(h->pull.call), &page, want, h);
-    give_page(h, &page);
-    buf_free(&page.kept);
-    if (web_status(h->pull.call) != 200 || page.more == HIK_BAD)
+    hik_page_read(web_bytes(h->pull.call), &h->page, want, h);
+    give_page(h);
+    if (web_status(h->pull.call) != 200 || page->more == HIK_BAD)
         return no_search(h, why);
     if (is_shifted(h)) {
         if (h->sorted)
@@ -288,11 +287,11 @@ static int take_page(struct hik *h, struct fault *why)
         begin_search(h, h->purpose);
         return 1;
     }
-    if (page.more == HIK_MORE && page.count == 0)
+    if (page->more == HIK_MORE && page->count == 0)
         return again(h, 0, "gives a page without records, and says that there are more", why);
-    h->total = page.total;
-    h->search.position += page.count;
-    if (page.more == HIK_MORE || (page.count > 0 && (int64_t)h->search.position < page.total)) {
+    h->total = page->total;
+    h->search.position += page->count;
+    if (page->more == HIK_MORE || (page->count > 0 && (int64_t)h->search.position < page->total)) {
         ask_page(h);
         return 1;
     }
@@ -420,8 +419,10 @@ static void hik_close(void *state)
 {
     struct hik *h = state;
 
-    if (h)
+    if (h) {
         pull_close(&h->pull);
+        buf_free(&h->page.kept);
+    }
     free(h);
 }
 
