@@ -158,6 +158,20 @@ like "$(<err)" 'A7: its attendance records were deleted, at 2026-03-02T10:00:00'
 is "$(grep -c -e Zoe -e 4711 -e BBBB out err | paste -sd' ')" "out:0 err:0" "nothing of people comes out"
 ends
 
+# --- photos ----------------------------------------------------------------------------------------
+mkdir pictures
+listening --snapshots pictures http://:0
+is "$(get 'cdata?SN=A1&options=all' | grep TransFlag)" TransFlag=1110000000 "with --snapshots photos are wanted"
+printf 'PIN=20260302080112-17.jpg\nSN=A1\nsize=9999\nCMD=uploadphoto\0\xff\xd8\xff\xe0SMILE\0\nx' >photo
+sha256=$(printf '\xff\xd8\xff\xe0SMILE\0\nx' | sha256sum | cut -c1-64)
+is "$(get 'cdata?SN=A1&table=ATTPHOTO&Stamp=9999' --data-binary @photo)" '200 OK' "a photo"
+is "$(get 'fdata?SN=A1&PIN=20260302080112-17&PhotoStamp=3' --data-binary @photo)" '200 OK' "as old firmware sends it"
+is "$(jq -c '[.kind, .local_time, .code, .person_id, .snapshot.sha256, .snapshot.media_type]' out | sort -u)" \
+    "[\"other\",\"2026-03-02T08:01:12\",\"ATTPHOTO-17\",null,\"$sha256\",\"image/jpeg\"]" "is an event of its own"
+is "$(sha256sum "pictures/$(jq -r .snapshot.file out | head -n 1)" | cut -c1-64)" "$sha256" "with its picture"
+is "$(grep -c SMILE out err | paste -sd' ')" "out:0 err:0" "which is nowhere else"
+ends
+
 # --- OK after receipts -----------------------------------------------------------------------------
 # rows FILE: rows of attendance as persons and times.
 rows() { awk -F'\t' '{ sub(" ", "T", $2); print $1, $2 }' "$1" | sort; }

@@ -37,7 +37,8 @@
 #define COLUMNS_MAX 64
 #define CODE_BYTES 64
 #define PERSONAL_BYTES 4096 /* of a line about people, from which it is not waited for */
-#define LONELY_BYTES 32     /* a line without tabs that is longer may be a piece of a template */
+#define PICTURE_NAME_BYTES 64
+#define LONELY_BYTES 32 /* a line without tabs that is longer may be a piece of a template */
 #define WORD_BYTES_MAX 32
 
 enum key {
@@ -144,7 +145,11 @@ struct push {
     struct zk_time time;
     bool personal; /* the line before was about people: what cannot be read belongs to it */
     bool skipping; /* in a long one of them */
-    bool picture;  /* what follows is one */
+    bool picture;  /* what follows is one, and is dropped */
+    bool pictures; /* they are kept */
+    size_t longest;
+    char name[PICTURE_NAME_BYTES]; /* of the picture to come, "" */
+    struct buf snapshot;
     struct buf raw;
     char code[CODE_BYTES];
     struct decoded out;
@@ -548,7 +553,18 @@ static void fail_scrubbed(struct push *s, const struct row *row, struct slice li
     give(s, error, out);
 }
 
-/* Of people, or the head of a picture: PIN=….jpg, SN=…, size=…. */
+/* The head of a picture: PIN=20260302080112-17.jpg, SN=…, size=…. */
+static void read_picture_name(struct push *s, const struct row *row)
+{
+    struct slice name = row->value[KEY_PIN];
+
+    if (row->columns != 1 || name.n == 0 || name.n >= sizeof s->name || !utf8_valid(name))
+        return;
+    memcpy(s->name, name.p, name.n);
+    s->name[name.n] = '\0';
+}
+
+/* Of people, or that head. */
 static bool is_personal(const struct row *row)
 {
     return (row->personal && !row->value[KEY_EVENT].p) ||
@@ -567,6 +583,7 @@ static void decode_pairs(
     }
     if (is_personal(row)) {
         s->personal = true;
+        read_picture_name(s, row);
         return;
     }
     error = read_values(s, row);
@@ -640,32 +657,79 @@ static void decode_damaged(struct push *s, const struct decoded *damaged, const 
     fail_scrubbed(s, &row, line, damaged->error, out);
 }
 
+/* ---- pictures ---- */
+
+/* Behind this line and a NUL stands a picture, up to the end: how many bytes before it; 0: none. */
+static size_t picture_at(struct slice in)
+{
+    static const char *const marks[] = {"CMD=uploadphoto", "CMD=realupload"};
+
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        size_t n = strlen(marks[i]);
+
+        if (in.n > n && memcmp(in.p, marks[i], n) == 0 && in.p[n] == '\0')
+            return n + 1;
+    }
+    return 0;
+}
+
+/* "YYYYMMDDhhmmss…" of a name. */
+static bool read_name_time(struct push *s)
+{
+    char text[ZK_TIME_BYTES + 1];
+    const char *n = s->name;
+
+    if (strspn(n, "0123456789") < 14)
+        return false;
+    snprintf(
+        text, sizeof text, "%.4s-%.2s-%.2s %.2s:%.2s:%.2s", n, n + 4, n + 6, n + 8, n + 10, n + 12);
+    return zk_time_read(&s->time, (struct slice){text, ZK_TIME_BYTES}) == NULL;
+}
+
+/* It comes behind its passage, which is on its way: so it is an event of its own, without a person,
+   whose code tells which it belongs to. */
+static void decode_picture(struct push *s, struct slice picture, const struct emitter *out)
+{
+    struct draft *d = &s->out.draft;
+    struct slice name = slice_of(s->name);
+    int n;
+
+    if (!out->keep || picture.n == 0)
+        return;
+    s->snapshot.len = 0;
+    out->keep(out->arg, picture, &s->snapshot);
+    draft_str(d, EV_KIND, SLICE("other"));
+    draft_json(d, EV_SNAPSHOT, buf_all(&s->snapshot));
+    draft_str(d, EV_RAW, name);
+    if (!read_name_time(s)) {
+        s->out.error = "no time";
+    } else {
+        if (name.n > 4 && is_word((struct slice){name.p + name.n - 4, 4}, ".jpg"))
+            name.n -= 4;
+        n = snprintf(s->code, sizeof s->code, "ATTPHOTO%.*s", cap(name, 48) - 14, name.p + 14);
+        draft_str(d, EV_LOCAL_TIME, (struct slice){s->time.local, ZK_TIME_BYTES});
+        draft_str(d, EV_CODE, (struct slice){s->code, (size_t)n});
+    }
+    emit(s, out);
+}
+
 static void push_decode(void *state, struct slice record, bool torn, const struct emitter *out)
 {
     struct push *s = state;
     struct decoded damaged = {0};
+    size_t at = picture_at(record);
 
     (void)torn; /* a body needs no newline behind its last line */
     s->out = (struct decoded){0};
-    if (damage_found(&s->damage, record, &damaged))
+    if (at > 0)
+        decode_picture(s, (struct slice){record.p + at, record.n - at}, out);
+    else if (damage_found(&s->damage, record, &damaged))
         decode_damaged(s, &damaged, out);
     else if (slice_trim(record).n > 0)
         decode_line(s, slice_trim(record), out);
 }
 
 /* ---- framing ---- */
-
-/* Behind this line and a NUL stands a picture, up to the end. */
-static bool is_picture(struct slice in)
-{
-    static const char *const marks[] = {"CMD=uploadphoto", "CMD=realupload"};
-
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        if (in.n > strlen(marks[i]) && memcmp(in.p, marks[i], strlen(marks[i])) == 0 &&
-            in.p[strlen(marks[i])] == '\0')
-            return true;
-    return false;
-}
 
 /* The rest of a long line about people. */
 static enum frame skip_line(struct push *s, struct slice in, size_t *used)
@@ -678,17 +742,24 @@ static enum frame skip_line(struct push *s, struct slice in, size_t *used)
     return FRAME_SKIP;
 }
 
+/* All that is left; one that is too long, or not wanted, is dropped as it comes. */
+static enum frame frame_picture(
+    struct push *s, struct slice in, bool end, size_t *used, struct slice *record)
+{
+    s->picture = s->picture || !s->pictures || in.n > s->longest;
+    *used = in.n;
+    *record = in;
+    return s->picture ? FRAME_SKIP : end ? FRAME_RECORD : FRAME_MORE;
+}
+
 static enum frame push_frame(
     void *state, struct slice in, bool end, size_t *used, struct slice *record)
 {
     struct push *s = state;
     struct slice word;
 
-    if (in.n > 0 && (s->picture || is_picture(in))) {
-        s->picture = true;
-        *used = in.n;
-        return FRAME_SKIP;
-    }
+    if (in.n > 0 && (s->picture || picture_at(in) > 0))
+        return frame_picture(s, in, end, used, record);
     if (in.n > 0 && s->skipping)
         return skip_line(s, in, used);
     if (in.n >= PERSONAL_BYTES && !memchr(in.p, '\n', in.n)) {
@@ -731,6 +802,7 @@ static void push_close(void *state)
         return;
     damage_free(&s->damage);
     buf_free(&s->raw);
+    buf_free(&s->snapshot);
     free(s);
 }
 
@@ -743,7 +815,8 @@ static void *push_open(const struct format_options *options, struct fault *why)
         return NULL;
     s = mem_alloc(sizeof *s);
     memset(s, 0, sizeof *s);
-    s->damage.longest = options->longest;
+    s->damage.longest = s->longest = options->longest;
+    s->pictures = options->pictures;
     return s;
 }
 

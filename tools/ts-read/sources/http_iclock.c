@@ -8,7 +8,8 @@
  *     no serial number             400
  *     one that is not in the list  503, said once: it keeps its records until it is let in
  *     records                      OK: n after their receipts, 503 otherwise
- *     people, pictures, state      OK, or tablename=n, at once
+ *     people, pictures, state      OK, or tablename=n, at once; with --snapshots pictures are
+ * records
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 
 struct iclock {
     const struct source_env *env;
+    struct format_options format; /* of zk-push */
     struct iclock_book *book;
     struct iclock_list *list;
     struct zone *zone;
@@ -114,6 +116,7 @@ static void *iclock_open(const struct source_env *env, struct fault *why)
 
     memset(s, 0, sizeof *s);
     s->env = env;
+    s->format = (struct format_options){.longest = env->body_bytes, .pictures = env->pictures};
     s->watch = iclock_watch_new();
     s->first_id = (uint64_t)(clock_now_ms() / 1000 % 1000000) * ICLOCK_PERIODS + 1;
     s->book = iclock_book_new(DEVICES_MOST);
@@ -175,7 +178,8 @@ static struct iclock_terms make_terms(const struct talk *t, struct buf *zone)
     return (struct iclock_terms){.serial = t->device->serial,
         .stamp = (const char(*)[ICLOCK_STAMP])t->device->stamp,
         .timezone = s->zone ? zone->data : NULL,
-        .body_bytes = s->env->body_bytes};
+        .body_bytes = s->env->body_bytes,
+        .photos = s->env->pictures};
 }
 
 /* A device that begins anew has forgotten what it was asked. */
@@ -316,7 +320,7 @@ static const struct {
     void (*posted)(struct talk *t, struct slice body, struct reply *reply);
 } pages[] = {
     [ICLOCK_CDATA] = {give_terms, PLAN_FEED, drop},
-    [ICLOCK_FDATA] = {give_ok, PLAN_DROP, drop},
+    [ICLOCK_FDATA] = {give_ok, PLAN_FEED, drop},
     [ICLOCK_REGISTRY] = {give_nowhere, PLAN_READ, take_registry},
     [ICLOCK_PUSH] = {give_push, PLAN_READ, take_push},
     [ICLOCK_GETREQUEST] = {give_work, PLAN_READ, take_results},
@@ -327,10 +331,10 @@ static const struct {
     [ICLOCK_NOWHERE] = {give_nowhere, PLAN_ANSWER, NULL},
 };
 
-static bool has_records(enum iclock_table table)
+static bool has_records(const struct iclock *s, enum iclock_table table)
 {
-    return table == ICLOCK_ATTLOG || table == ICLOCK_OPERLOG || table == ICLOCK_EVENTS ||
-           table == ICLOCK_OTHER;
+    return (table == ICLOCK_PHOTO && s->env->pictures) || table == ICLOCK_ATTLOG ||
+           table == ICLOCK_OPERLOG || table == ICLOCK_EVENTS || table == ICLOCK_OTHER;
 }
 
 /* ---- who it is ---- */
@@ -416,7 +420,7 @@ static enum plan iclock_begin(struct request *r, const struct ask *ask, struct r
     }
     begin_reply(reply);
     plan = reads ? PLAN_ANSWER : pages[t->query.page].post;
-    if (plan == PLAN_FEED && !has_records(t->query.table))
+    if (plan == PLAN_FEED && !has_records(s, t->query.table))
         plan = PLAN_DROP;
     if (plan == PLAN_ANSWER && reads)
         pages[t->query.page].get(t, reply);
@@ -444,7 +448,6 @@ static void see(void *arg, const struct decoded *event)
 
 static bool iclock_feed(struct request *r, struct buf *body, struct feed *feed, struct reply *reply)
 {
-    static const struct format_options none = {.longest = 1u << 30};
     struct talk *t = r->own;
 
     (void)reply;
@@ -452,7 +455,7 @@ static bool iclock_feed(struct request *r, struct buf *body, struct feed *feed, 
     *feed = (struct feed){.format = format_find(SLICE("zk-push")),
         .certain = true,
         .device = t->device->serial,
-        .options = &none,
+        .options = &t->iclock->format,
         .see = see,
         .arg = t};
     return true;
@@ -479,14 +482,15 @@ static void iclock_accepted(struct request *r, uint64_t events, uint64_t bad, st
 
     (void)bad;
     begin_reply(reply);
-    d->sent += t->query.table == ICLOCK_OPERLOG ? 0 : events;
+    if (t->query.table == ICLOCK_ATTLOG || t->query.table == ICLOCK_EVENTS)
+        d->sent += events;
     if (t->query.table < ICLOCK_STAMPS && t->query.stamp[0])
         memcpy(d->stamp[t->query.table], t->query.stamp, sizeof t->query.stamp);
     if (t->query.page == ICLOCK_QUERYDATA)
         take_page(t);
     if (t->query.tablename[0])
         buf_printf(reply->text, "%s=%llu\n", t->query.tablename, (unsigned long long)t->lines);
-    else if (t->query.table == ICLOCK_EVENTS)
+    else if (t->query.table == ICLOCK_EVENTS || t->query.table == ICLOCK_PHOTO)
         say(reply, "OK\n");
     else
         buf_printf(reply->text, "OK: %llu\n", (unsigned long long)t->lines);
