@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ts-read: options and wiring.  The work is done by reader.c (loop), sources/, pump.c, formats/. */
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,22 +280,34 @@ static int check(const struct settings *s, struct fault *why)
     return 0;
 }
 
+/* What was printed goes out; a reader that has gone wants no message. */
+static int print_end(struct fault *why)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fault_errno(why, EX_IOERR, "standard output: cannot write");
+    why->quiet = errno == EPIPE;
+    return -1;
+}
+
 static int list_formats(struct fault *why)
 {
     for (size_t i = 0; formats[i]; i++)
         printf("%-16s %s\n", formats[i]->name, formats[i]->title);
-    return fflush(stdout) == 0 ? 0 : fault_errno(why, EX_IOERR, "standard output: cannot write");
+    return print_end(why);
 }
 
 /* Only what was read to its end is a count. */
-static int print_count(const struct settings *s, const struct reader_result *result)
+static int print_count(
+    const struct settings *s, const struct reader_result *result, struct fault *why)
 {
     struct buf out = {0};
     int rc = 0;
 
     if (s->env.tally && result->status == 0 && !stop_requested()) {
         tally_print(s->env.tally, &out);
-        rc = fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : -1;
+        fwrite(out.data, 1, out.len, stdout);
+        rc = print_end(why);
     }
     buf_free(&out);
     return rc;
@@ -349,9 +362,7 @@ static int run(struct settings *s, char **operand, size_t operands, struct fault
     if (s->env.pump &&
         (!s->checkpoint || (s->env.checkpoint = checkpoint_open(s->checkpoint, why))) &&
         reader_run(&config, &result, why) == 0)
-        status = print_count(s, &result) == 0
-                     ? judge(s, s->env.pump, &result)
-                     : fault_errno(why, EX_IOERR, "standard output: cannot write");
+        status = print_count(s, &result, why) == 0 ? judge(s, s->env.pump, &result) : -1;
     else if (s->env.pump)
         pump_report(s->env.pump);
     if (sink_close(s->env.sink, why) < 0)
