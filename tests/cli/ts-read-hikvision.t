@@ -70,6 +70,19 @@ sim 'set?page=30&split=0&overwrite=5' >/dev/null
 is "$(ts-read --password-file login "$url" 2>err | jq -r .serial_no | sort -n | tr '\n' ' ')" \
     "$(range 1 70)" "records that are overwritten between two pages move no other out of sight"
 
+ts-read --count --password-file login "$url" >out 2>err
+is "$? $(jq -c 'select(.day) | [.device, .day, .events, .records]' out)" \
+    '0 ["FZ1234567","2026-03-02",65,65]' "--count says what it holds (5 were overwritten)"
+sim 'set?heartbeat_ms=50&pictures=1&replay=1' >/dev/null
+curl -s -m 2 --digest -K - "http://127.0.0.1:$port/ISAPI/Event/notification/alertStream" >recording \
+    <<<'user = "admin:Fine-2026"'
+ts-read recording 2>err | jq -r '[.device_id, .serial_no, has("received_at"), .snapshot] | join(" ")' >out
+is "$(head -n 65 out)" "$(seq 6 70 | sed 's/.*/FZ1234567 & false /')" \
+    "what curl records of the stream reads alike"
+like "$(curl -s -m 5 --digest -K - "http://127.0.0.1:$port/ISAPI/System/deviceInfo" <<<'user = "admin:Fine-2026"')" \
+    '<serialNumber>' "curl and the simulated terminal agree on digest authentication"
+sim 'set?heartbeat_ms=200&pictures=0&replay=0' >/dev/null
+
 # --- passwords -----------------------------------------------------------------------------------
 ts-read -F --password-file wrong "$url" >out 2>err
 like "$? $(<err)" "^77 ts-read: $url: refuses the user or the password \(4 tries are left.*not trying again$" \
@@ -82,6 +95,27 @@ ts-read -F --password-file login "$url" >out 2>err
 like "$? $(<err)" '^77 .*the account is locked for 1800 s.*not trying again$' "a locked account: for how long"
 is "$(cat out err | grep -c -e Fine-2026 -e :wrong)" 0 "and no password in any message"
 kill "$sim"
+
+# --- TLS -----------------------------------------------------------------------------------------
+if command -v openssl >/dev/null; then
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=terminal -addext 'subjectAltName=IP:127.0.0.1' \
+        -keyout key.pem -out cert.pem 2>/dev/null
+    cat key.pem cert.pem >both.pem
+    pin=sha256//$(openssl x509 -in cert.pem -pubkey -noout | openssl pkey -pubin -outform der |
+        openssl dgst -sha256 -binary | base64)
+    device tls=both.pem
+    curl -sk "https://127.0.0.1:$port/_sim/log" --data-binary '[{"time":"2026-03-02T08:00:01+03:00"}]' >/dev/null
+    secure() { ts-read --password-file login "$@" "hikvisions://127.0.0.1:$port" 2>err | jq -r .serial_no; }
+    is "$(secure) $(<err)" " ts-read: hikvisions://127.0.0.1:$port: SSL certificate problem: self-signed certificate" \
+        "a certificate that nobody vouches for is refused"
+    is "$(secure --ca cert.pem)" 1 "--ca"
+    is "$(secure --insecure)" 1 "--insecure"
+    is "$(secure --insecure --pin-sha256 "$pin")" 1 "--pin-sha256 of its key"
+    is "$(secure --insecure --pin-sha256 "sha256//$(printf %032d 0 | base64)")" "" "and of another"
+    kill "$sim"
+else
+    skip "TLS: needs openssl"
+fi
 
 # --- live ----------------------------------------------------------------------------------------
 device arm_gap=2 now=2026-03-02T08:01:00

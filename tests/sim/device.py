@@ -10,6 +10,7 @@ import json
 import os
 import re
 import socketserver
+import ssl
 import sys
 import threading
 import time
@@ -158,6 +159,10 @@ def main(make):
     """NAME=VALUE arguments are knobs; prints where it listens."""
     knobs = dict(arg.split('=', 1) for arg in sys.argv[1:])
     server = Server(('127.0.0.1', int(knobs.pop('port', 0))), Handler)
+    if 'tls' in knobs:  # a file with key and certificate
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(knobs.pop('tls'))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.device = make(knobs)
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -33,7 +33,7 @@ struct dahua {
     bool utc_is_local; /* -o utc=local */
     struct decoded out;
     struct wall wall;
-    char time[CLOCK_TEXT], reader[32], mac[MAC_BYTES];
+    char time[CLOCK_TEXT], reader[32], serial[24], mac[MAC_BYTES];
     struct buf raw, snapshot;
     char error[FIELDS_ERROR_BYTES];
 };
@@ -328,14 +328,17 @@ static void set_data(struct dahua *s, yyjson_val *data)
 {
     struct draft *d = &s->out.draft;
     struct slice card = field_text(data, "CardNo");
+    int64_t record = field_number(data, "RecNo");
 
     set_reader(s, data);
     set_text(d, EV_PUNCH, punch_of(field_number(data, "AttendanceState")));
     set_text(d, EV_PERSON_ID, field_text(data, "UserID"));
     set_text(d, EV_CARD_NO, card.p ? card : field_text(data, "Number"));
     set_text(d, EV_CREDENTIAL, credential_of(field_number(data, "Method")));
-    if (field_number(data, "RecNo") >= 0)
-        draft_json(d, EV_SERIAL_NO, field_text(data, "RecNo"));
+    if (record >= 0)
+        draft_json(d, EV_SERIAL_NO,
+            (struct slice){s->serial,
+                (size_t)snprintf(s->serial, sizeof s->serial, "%lld", (long long)record)});
 }
 
 /* raw is printed; around: a time of what the event came in. */

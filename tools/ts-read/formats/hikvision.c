@@ -29,7 +29,7 @@ struct hikvision {
     struct recording recording;
     struct decoded out;
     struct wall wall;
-    char code[48], reader[32], mac[MAC_BYTES];
+    char code[48], reader[32], serial[24], mac[MAC_BYTES];
     struct buf raw, snapshot;
     struct slice device; /* of the wrapper around the events; SLICE_NONE: it has none */
     char error[FIELDS_ERROR_BYTES];
@@ -205,7 +205,9 @@ static void set_event(struct hikvision *s, yyjson_val *event, int64_t major, int
     set_reader(s, event);
     set_punch(s, event);
     if (serial > 0)
-        draft_json(&s->out.draft, EV_SERIAL_NO, field_text(event, "serialNo"));
+        draft_json(&s->out.draft, EV_SERIAL_NO,
+            (struct slice){s->serial,
+                (size_t)snprintf(s->serial, sizeof s->serial, "%lld", (long long)serial)});
 }
 
 /* A line of a search's reply. */
