@@ -238,7 +238,7 @@ is "$(jq -c .snapshot.bytes stream.out)" "$(stat -c %s "pictures/$file")" "whole
 is "$(stat -c %a "pictures/$file")" 600 "for us alone"
 ts-read --password-file login "$url" >search.out 2>err
 rm -f listen.err
-spawn ts-read -l http://:0 >push.out 2>listen.err
+spawn ts-read -l --snapshots pictures http://:0 >push.out 2>listen.err
 reader=$spawned
 wait_for 10 grep -q '^listening' listen.err
 lport=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' listen.err)
@@ -251,6 +251,7 @@ answer=$(curl -s -m 10 -i --data-binary @body -H 'Content-Type: multipart/form-d
     "http://127.0.0.1:$lport/hik" | tr -d '\r' | grep -E '^(HTTP|Content-Length)' | tr '\n' ' ')
 is "$answer" "HTTP/1.1 200 OK Content-Length: 0 " "a push is answered with nothing"
 wait_for 10 came 1 push.out
+is "$(jq -c '[.snapshot.bytes, .snapshot.media_type]' push.out)" '[4,"image/jpeg"]' "and its picture is kept too"
 ends
 if command -v ts-enrich >/dev/null; then
     for f in stream search push; do ts-enrich <$f.out | jq -r .event_id; done >ids

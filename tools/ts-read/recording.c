@@ -101,6 +101,7 @@ static enum frame take_head(struct recording *r, struct slice in, bool end, size
             return FRAME_MORE;
     }
     r->multi = boundary.p && multipart_begin(&r->m, boundary, r->limit);
+    r->lost = false;
     *used = at;
     return FRAME_SKIP;
 }
@@ -134,20 +135,20 @@ static enum frame take_plain(
     r->cut = got == ITEM_MORE;
     if (got != ITEM_SKIP)
         return hand_out(r, (struct slice){in.p, r->cut ? in.n : n}, used, record);
+    r->lost = false;
     *used = n;
     r->document = (struct document){0};
     return FRAME_SKIP;
 }
 
-/* Behind an item that was too long: on to a line that may be the first of something. */
-static bool is_lost(struct recording *r, struct slice in, struct slice line)
+/* Behind an item that was too long: whether the line may be the first of something. */
+static bool may_begin(struct slice in, struct slice line)
 {
-    if (line.n > 0 && (strchr("{[<", *in.p) || begins(line, "--") || is_first_line(line)))
-        r->lost = false;
-    return r->lost;
+    return line.n > 0 && (strchr("{[<", *in.p) || begins(line, "--") || is_first_line(line));
 }
 
-/* The line tells what begins here: *used stays 0 where it is the boundary of a stream. */
+/* The line tells what begins here: *used stays 0 where it is the boundary of a stream.  Nothing is
+   decided before it is certain. */
 static enum frame take_line(
     struct recording *r, struct slice in, bool end, size_t *used, struct slice *record)
 {
@@ -159,14 +160,17 @@ static enum frame take_line(
         return take_plain(r, in, end, used, record);
     if (n == 0)
         return FRAME_MORE;
-    if (is_lost(r, in, line)) {
+    if (r->lost && !may_begin(in, line)) {
         *used = n > 0 ? (size_t)n : HEAD_LINE_BYTES;
         return FRAME_SKIP;
     }
     if (is_first_line(line))
         return take_head(r, in, end, used);
     r->multi = begins(line, "--") && multipart_begin(&r->m, after(line, 2), r->limit);
-    return r->multi ? FRAME_SKIP : take_plain(r, in, end, used, record);
+    if (!r->multi)
+        return take_plain(r, in, end, used, record);
+    r->lost = false;
+    return FRAME_SKIP;
 }
 
 static enum frame outside(
