@@ -50,6 +50,7 @@ struct records {
     struct buf base64;
     struct zk_passage passage;
     char local_time[CLOCK_TEXT];
+    char code[4];
     struct decoded out;
 };
 
@@ -119,6 +120,9 @@ static const char *read_passage(struct records *s, char text[8])
     draft_str(d, EV_PERSON_ID, person);
     if ((word = word_punch_code(p->state)).p)
         draft_str(d, EV_PUNCH, word);
+    else
+        draft_str(d, EV_CODE,
+            (struct slice){s->code, (size_t)snprintf(s->code, sizeof s->code, "%u", p->state)});
     if ((word = word_credential_code(p->verify)).p)
         draft_str(d, EV_CREDENTIAL, word);
     draft_str(d, EV_KIND, SLICE("granted"));
