@@ -49,11 +49,54 @@ static void check_secret(const uint8_t *data, size_t size)
     buf_free(&in);
 }
 
+static void emit(void *arg, const struct decoded *d)
+{
+    struct buf line = {0};
+
+    (void)arg;
+    draft_print(&line, &d->draft);
+    buf_free(&line);
+}
+
+static void keep(void *arg, struct slice picture, struct buf *snapshot)
+{
+    struct slice *in = arg;
+
+    if (picture.p < in->p || picture.p + picture.n > in->p + in->n)
+        abort();
+    buf_lit(snapshot, "null");
+}
+
+/* With pictures kept: one lies in the input, and all of the input is used. */
+static void check_pictures(struct slice in)
+{
+    const struct format *format = format_find(SLICE("zk-push"));
+    const struct format_options pictures = {.longest = 1 << 20, .pictures = true};
+    const struct emitter out = {.emit = emit, .arg = &in, .keep = keep};
+    struct slice rest = in, record;
+    enum frame frame = FRAME_SKIP;
+    struct fault why;
+    void *state = format->open(&pictures, &why);
+    size_t used;
+
+    while (rest.n > 0 && frame != FRAME_MORE) {
+        frame = format->frame(state, rest, true, &used, &record);
+        if (frame == FRAME_RECORD)
+            format->decode(state, record, false, &out);
+        if (frame != FRAME_MORE && (used == 0 || used > rest.n))
+            abort();
+        rest.p += frame == FRAME_MORE ? 0 : used;
+        rest.n -= frame == FRAME_MORE ? 0 : used;
+    }
+    format->close(state);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0 || spells_secret(data, size))
         return 0;
     format_fuzz("zk-push", options, 1, data, size);
     check_secret(data, size);
+    check_pictures((struct slice){(const char *)data, size});
     return 0;
 }
