@@ -332,7 +332,7 @@ else
 fi
 
 # --- the same passage by push, by pull and from the stick ------------------------------------------
-fields='[.kind, .local_time, .person_id, .punch, .credential, .device_id]'
+fields='[.kind, .local_time, .person_id, .punch, .code, .credential, .device_id]'
 ids() { ts-enrich "$1" 2>/dev/null | jq -r .event_id | sort; }
 python3 "$ROOT/tests/sim/zk.py" --records 500 --attlog 1_attlog.dat
 ts-read -d CGXH2012345 1_attlog.dat >stick.out
@@ -404,7 +404,8 @@ for line in open(sys.argv[1], encoding="utf-8", newline="\n"):
     elif part != [""]:
         status = int(part[2])
         print(json.dumps(["granted", clock(part[1]), part[0], PUNCH[status] if status < 6 else None,
-                          CREDENTIAL.get(part[3]), None, None, None, None]))
+                          CREDENTIAL.get(part[3]), str(status) if status > 5 else None,
+                          None, None, None]))
 END
 fields='[.kind, .local_time, .person_id, .punch, .credential, .code, .reader, .serial_no, .card_no]'
 # real FILE PAGE?QUERY ANSWER: what the body gives, posted and from a file.

@@ -351,13 +351,23 @@ static void set_text(struct draft *d, enum event_field field, struct slice text)
         draft_str(d, field, text);
 }
 
+/* A state key without a name is told by its code, as in zk-attlog. */
+static void set_status(struct draft *d, struct slice status)
+{
+    int code = word_code(status);
+
+    set_word(d, EV_PUNCH, status, word_punch_code);
+    if (code >= 0 && !word_punch_code((unsigned)code).p)
+        draft_str(d, EV_CODE, status);
+}
+
 /* 0 in, 1 out, 2 neither: the first two keys of a terminal, under another name. */
 static void set_punch(struct draft *d, const struct row *row)
 {
     if (slice_is(row->value[KEY_INOUT], "0") || slice_is(row->value[KEY_INOUT], "1"))
         set_word(d, EV_PUNCH, row->value[KEY_INOUT], word_punch_code);
     else if (!row->value[KEY_INOUT].p)
-        set_word(d, EV_PUNCH, row->value[KEY_STATUS], word_punch_code);
+        set_status(d, row->value[KEY_STATUS]);
 }
 
 /* ---- passages ---- */
@@ -398,7 +408,7 @@ static const char *read_columns(struct push *s, const struct row *row, unsigned 
     draft_str(d, EV_KIND, SLICE("granted"));
     draft_str(d, EV_PERSON_ID, column[0]);
     if (n > 2)
-        set_word(d, EV_PUNCH, column[2], word_punch_code);
+        set_status(d, column[2]);
     if (n > 3)
         set_word(d, EV_CREDENTIAL, column[3], word_credential_code);
     return NULL;
@@ -460,8 +470,8 @@ static const char *read_values(struct push *s, const struct row *row)
         return "no person";
     } else {
         draft_str(d, EV_KIND, v[KEY_EVENT].p ? kind_of(v[KEY_EVENT], somebody) : SLICE("granted"));
-        set_text(d, EV_CODE, v[KEY_EVENT]);
         set_punch(d, row);
+        set_text(d, EV_CODE, v[KEY_EVENT]);
         set_credential(d, v[KEY_VERIFY]);
     }
     set_text(d, EV_READER, v[KEY_DOOR]);
