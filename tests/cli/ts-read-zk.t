@@ -219,8 +219,10 @@ follow "zk+udp://127.0.0.1:$port"
 wait_for 10 lines 20
 wait_for 5 grep -q ' 1502$' sent
 happens punch 105 2026-03-02T08:00:00
-wait_for 5 lines 21
-ok $? "a live event over UDP"
+happens punch 106 2026-03-02T08:00:01
+wait_for 5 lines 22
+is "$(who out | tail -n 2 | cut -d' ' -f2 | tr '\n' ' ')" "105 106 " \
+    "live events over UDP; one that is sent again is given once"
 is "$(grep -c ' 2000$' sent | sed 's/^[1-9]$/some/')" some "events are acknowledged"
 ends
 
@@ -345,6 +347,28 @@ wait_for 5 holds 1
 put
 is "$new $(jq -r '.sources[0].cursor' cp | sed 's/.* //')" "1 OTHER7654321" "another device has a place of its own"
 like "$(<err)" "another device answers here" "and is told of"
+
+# A reading that is cut off: what came is safe, and the next one goes on from there.
+device --records 5000 --quirk cut-once --cut 4
+rm -f cp q.db*
+put
+is "$status" 69 "a connection that ends in the middle: status 69"
+[ "$new" -gt 1000 ] && [ "$new" -lt 5000 ]
+ok $? "with what came until then"
+put
+is "$status $(ts-spool stat --json q.db | jq .stored)" "0 5000" "then all is there"
+is "$new" "$sent" "and nothing was read twice"
+device --records 5 --layout 16
+first=$port
+spawn python3 "$ROOT/tests/sim/zk.py" --records 7 --serial OTHER7654321 >other.out
+wait_for 10 grep -q '^listening on ' other.out
+ts-read "zk://127.0.0.1:$first" "zk://127.0.0.1:$(sed 's/.* //' other.out)" >out 2>err
+is "$? $(jq -r .device_id out | sort | uniq -c | tr -s ' \n' ' ')" "0  5 CGXH2012345 7 OTHER7654321 " \
+    "two devices at once"
+kill "$sim"
+wait "$sim" 2>/dev/null
+ts-read "zk://127.0.0.1:$first" "zk://127.0.0.1:$(sed 's/.* //' other.out)" >out 2>err
+is "$? $(wc -l <out)" "69 7" "one of them is not there: the other is read"
 
 # It never moves past what has no final receipt.
 device --records 50

@@ -51,7 +51,7 @@ QUIRKS = {
     "split": "TCP: one byte a segment, at most",
     "slow": "10 ms before each answer",
     "repeat": "each live event twice",
-    "cut-once": "the connection ends in the middle of the first transfer",
+    "cut-once": "the connection ends in the middle of a transfer, see --cut",
     "lose": "UDP: the first datagram of each first try is lost",
     "swap": "UDP: datagrams change places",
     "double": "UDP: each comes twice",
@@ -120,7 +120,7 @@ class Device:
         self.sums = {}              # of parts of the log, as long as it does not change
         self.peers = set()
         self.holder = None
-        self.cut_done = False
+        self.transfers = 0
         self.users = ["%d" % (101 + n) for n in range(options.users)]
         self.log = []               # (user, time, verify, state) or None for an empty record
         dice = random.Random(options.seed)
@@ -300,8 +300,8 @@ class Peer:
         if self.has("swap"):
             for n in range(begun, len(self.queue) - 1, 2):
                 self.queue[n:n + 2] = self.queue[n + 1], self.queue[n]
-        if self.has("cut-once") and not self.device.cut_done:
-            self.device.cut_done = True
+        self.device.transfers += 1
+        if self.has("cut-once") and self.device.transfers == self.device.options.cut:
             self.queue = self.queue[:begun + 1]
             self.flush()
             self.hang_up()
@@ -565,6 +565,7 @@ def main():
     parser.add_argument("--pace", type=int, default=300, help="most seconds between two records")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quirk", default="")
+    parser.add_argument("--cut", type=int, default=1, help="which transfer cut-once is about")
     parser.add_argument("--frames", action="store_true",
                         help="TCP: a frame once the one before was read, for clients that need it")
     parser.add_argument("--log")

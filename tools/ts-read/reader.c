@@ -42,10 +42,10 @@ struct reader {
 
 /* ---- sources ---- */
 
-/* One that is read in turn is told of and left out; any other is needed from the start. */
+/* One of several files or devices is told of and left out; any other is needed from the start. */
 static int leave_out(struct reader *r, struct slot *slot, const struct fault *why)
 {
-    if (!slot->source->in_turn || sink_fault(r->env->sink))
+    if ((!slot->source->in_turn && !slot->source->may_fail) || sink_fault(r->env->sink))
         return -1;
     slot->is = SLOT_FAILED;
     msg_fault(why);

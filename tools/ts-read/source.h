@@ -51,7 +51,8 @@ struct source_progress {
 struct source {
     const char *name;
     const char *synopsis;
-    bool in_turn; /* read one after another; the others all at once */
+    bool in_turn;  /* read one after another; the others all at once */
+    bool may_fail; /* when it cannot be read that is told, and the others go on; so also in_turn */
 
     /* Whether it reads this -o key, which then goes to no format: see env->options; may be NULL. */
     bool (*option)(struct slice key);

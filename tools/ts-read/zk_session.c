@@ -28,6 +28,8 @@
 #define UDP_TRIES 3u
 #define OUT_MAX 4096u /* of acknowledgements that nobody sends */
 #define JUNK_MAX (256u << 10)
+#define PART_MS 120000        /* for a part, however it drips */
+#define BULK_MS 1800000       /* for a whole table */
 #define SLICE_MAX (64u << 10) /* of one DATA from memory */
 #define EVENT_ATTENDANCE 1u
 
@@ -65,7 +67,7 @@ struct zk_session {
     char option[32];
     struct buf request; /* the packet that waits for its answer, to be sent again */
     unsigned tries;
-    int64_t due_ms;
+    int64_t due_ms, limit_ms; /* limit_ms: of a transfer, which puts off due_ms as it goes on */
 
     enum zk_table table;
     uint32_t size;
@@ -137,6 +139,15 @@ void zk_session_sent(struct zk_session *s)
 static void wait_from(struct zk_session *s, int64_t now_ms)
 {
     s->due_ms = now_ms + (s->udp ? patience[s->ask].udp_ms : patience[s->ask].tcp_ms);
+    s->limit_ms = now_ms + (s->ask == READING ? PART_MS : BULK_MS);
+}
+
+/* Something came of a transfer. */
+static void go_on_waiting(struct zk_session *s, int64_t now_ms)
+{
+    s->due_ms = now_ms + (s->udp ? patience[READING].udp_ms : patience[READING].tcp_ms);
+    if (s->due_ms > s->limit_ms)
+        s->due_ms = s->limit_ms;
 }
 
 /* Sends a request: what the answer is to, from now on. */
@@ -466,7 +477,8 @@ static bool take_data(
     buf_add(&s->got, p->data.p, n);
     if (s->udp)
         buf_add(&s->chunks, &chunk, sizeof chunk);
-    s->due_ms = now_ms + (s->udp ? patience[READING].udp_ms : patience[READING].tcp_ms);
+    if (n > 0)
+        go_on_waiting(s, now_ms);
     if (!in_parts(s))
         s->wanted = bulk_wanted(s);
     if (s->got.len < s->wanted || s->got.len == 0)
@@ -770,6 +782,7 @@ void zk_session_stalled(struct zk_session *s, int64_t for_ms)
 {
     if (s->due_ms != INT64_MAX)
         s->due_ms += for_ms;
+    s->limit_ms += for_ms;
 }
 
 bool zk_session_open_now(const struct zk_session *s)

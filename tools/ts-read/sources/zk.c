@@ -43,6 +43,8 @@ struct zk {
     struct zk_session *session;
     int fd; /* -1: no connection */
     bool connecting, broken, stopping, ended;
+    bool failed; /* for good: `fault`, once what was read is on its way */
+    struct fault fault;
     size_t sent; /* bytes of the first packet, over TCP */
     int64_t deadline_ms, resume_ms, since_ms, full_ms;
     int backoff_ms;
@@ -62,6 +64,7 @@ static void hang_up(struct zk *z)
         close(z->fd);
     z->fd = -1;
     z->connecting = z->broken = false;
+    z->full_ms = 0;
 }
 
 static void again_later(struct zk *z, const char *what)
@@ -82,19 +85,19 @@ static void again_later(struct zk *z, const char *what)
 
 /* The connection is of no use.  The other protocol is tried at once, while neither has worked yet;
    then, with -F, both again later. */
-static int lost(struct zk *z, struct fault *why)
+static void lost(struct zk *z, struct fault *why)
 {
     bool known = z->device && zk_device_known(z->device);
 
     hang_up(z);
     if (z->stopping) {
         z->ended = true;
-        return 0;
+        return;
     }
     if (!z->over_udp && z->udp && !known) {
         snprintf(z->first_why, sizeof z->first_why, "%.199s", why->text);
         z->over_udp = true;
-        return 0;
+        return;
     }
     if (known) { /* what has worked is kept to */
         z->tcp = !z->over_udp;
@@ -105,16 +108,18 @@ static int lost(struct zk *z, struct fault *why)
             fault_set(why, EX_UNAVAILABLE, "%s, nor over UDP", z->first_why);
     }
     *z->first_why = '\0';
-    if (!z->env->follow)
-        return -1;
-    again_later(z, why->text);
-    return 0;
+    if (z->env->follow) {
+        again_later(z, why->text);
+        return;
+    }
+    z->failed = true;
+    z->fault = *why;
 }
 
-static int lost_because(struct zk *z, const char *what, struct fault *why)
+static void lost_because(struct zk *z, const char *what, struct fault *why)
 {
     fault_set(why, EX_UNAVAILABLE, "%s: %s over %s", z->operand, what, z->over_udp ? "UDP" : "TCP");
-    return lost(z, why);
+    lost(z, why);
 }
 
 static void keep_alive(int fd)
@@ -128,28 +133,29 @@ static void keep_alive(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-static int begin_connect(struct zk *z, struct fault *why)
+static void begin_connect(struct zk *z, struct fault *why)
 {
     int type = z->over_udp ? SOCK_DGRAM : SOCK_STREAM, error = 0, bytes = RECEIVE_BYTES;
     struct addrinfo hints = {.ai_socktype = type, .ai_flags = AI_NUMERICSERV}, *a = NULL;
     int rc = getaddrinfo(z->at.host, z->at.port, &hints, &a);
 
-    if (rc != 0)
-        return lost_because(z, gai_strerror(rc), why);
+    if (rc != 0) {
+        lost_because(z, gai_strerror(rc), why);
+        return;
+    }
     z->fd = socket(a->ai_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (z->fd >= 0 && z->over_udp)
         setsockopt(z->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     if (z->fd < 0 || (connect(z->fd, a->ai_addr, a->ai_addrlen) < 0 && errno != EINPROGRESS))
         error = errno;
     freeaddrinfo(a);
-    if (error)
-        return lost_because(z, strerror(error), why);
-    z->connecting = true;
+    z->connecting = !error;
     z->deadline_ms = monotonic_ms() + CONNECT_MS;
-    return 0;
+    if (error)
+        lost_because(z, strerror(error), why);
 }
 
-static int end_connect(struct zk *z, struct fault *why)
+static void end_connect(struct zk *z, struct fault *why)
 {
     struct pollfd out = {.fd = z->fd, .events = POLLOUT};
     struct sockaddr_storage address;
@@ -157,13 +163,20 @@ static int end_connect(struct zk *z, struct fault *why)
     socklen_t n = sizeof(int);
     int error = 0;
 
-    if (poll(&out, 1, 0) == 0)
-        return monotonic_ms() < z->deadline_ms ? 0 : lost_because(z, "no answer", why);
-    if (getsockopt(z->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error != 0)
-        return lost_because(z, strerror(error), why);
+    if (poll(&out, 1, 0) == 0) {
+        if (monotonic_ms() >= z->deadline_ms)
+            lost_because(z, "no answer", why);
+        return;
+    }
+    if (getsockopt(z->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
+        error = errno;
     n = sizeof address;
-    if (getpeername(z->fd, (struct sockaddr *)&address, &n) < 0)
-        return lost_because(z, strerror(errno), why);
+    if (!error && getpeername(z->fd, (struct sockaddr *)&address, &n) < 0)
+        error = errno;
+    if (error) {
+        lost_because(z, strerror(error), why);
+        return;
+    }
     address_print((struct sockaddr *)&address, peer);
     address_print_host((struct sockaddr *)&address, host);
     if (!z->over_udp)
@@ -173,7 +186,6 @@ static int end_connect(struct zk *z, struct fault *why)
     z->since_ms = monotonic_ms();
     z->session = zk_session_new(z->over_udp, z->keyed, z->key);
     zk_device_connected(z->device, z->session, peer, host, monotonic_ms());
-    return 0;
 }
 
 /* ---- bytes ---- */
@@ -316,10 +328,14 @@ static enum source_state talk(struct zk *z, struct fault *why)
     send_packets(z);
     if (run == ZK_RUN_FULL && !z->full_ms)
         z->full_ms = now_ms;
-    if (run == ZK_RUN_WAIT && z->broken)
-        return lost_because(z, "the connection ended", why) < 0 ? SOURCE_ERROR : SOURCE_MORE;
-    if (run == ZK_RUN_LOST)
-        return lost(z, why) < 0 ? SOURCE_ERROR : SOURCE_MORE;
+    if (run == ZK_RUN_WAIT && z->broken) {
+        lost_because(z, "the connection ended", why);
+        return SOURCE_MORE;
+    }
+    if (run == ZK_RUN_LOST) {
+        lost(z, why);
+        return SOURCE_MORE;
+    }
     if (run == ZK_RUN_END) {
         hang_up(z);
         z->ended = true;
@@ -350,13 +366,20 @@ static enum source_state zk_run(void *state, struct fault *why)
         return SOURCE_ERROR;
     if (run == ZK_RUN_FULL)
         return SOURCE_FULL;
+    if (z->failed) {
+        *why = z->fault;
+        return SOURCE_ERROR;
+    }
     if (z->ended || z->stopping)
         return SOURCE_END;
-    if (z->connecting)
-        return end_connect(z, why) < 0 ? SOURCE_ERROR : z->session ? SOURCE_MORE : SOURCE_WAIT;
+    if (z->connecting) {
+        end_connect(z, why);
+        return z->connecting ? SOURCE_WAIT : SOURCE_MORE;
+    }
     if (monotonic_ms() < z->resume_ms)
         return SOURCE_WAIT;
-    return begin_connect(z, why) < 0 ? SOURCE_ERROR : SOURCE_MORE;
+    begin_connect(z, why);
+    return SOURCE_MORE;
 }
 
 static void lower(int *timeout_ms, int64_t to_ms)
@@ -423,6 +446,7 @@ static void zk_reload(void *state)
 const struct source source_zk = {
     .name = "zk",
     .synopsis = "zk://host[:4370], zk+tcp://, zk+udp://",
+    .may_fail = true,
     .takes = zk_takes,
     .open = zk_open,
     .run = zk_run,

@@ -391,15 +391,19 @@ static void feed_event(struct zk_device *d, struct slice data)
     struct slice rest = data;
     struct zk_passage p;
     bool known = data.n > 0;
+    uint32_t fresh = 0;
 
     while (zk_event_read(&rest, &p)) {
         translate(d, &p);
+        if (is_recent(&d->recent_live, &p))
+            continue; /* sent again */
         known = known && is_recent(&d->recent_log, &p);
         remember(&d->recent_live, &p);
-        d->live_since++;
-        d->expected++;
+        fresh++;
     }
-    if (known && rest.n == 0)
+    d->live_since += fresh;
+    d->expected += fresh;
+    if (rest.n == 0 && (known || fresh == 0))
         return;
     if (!d->live)
         open_live(d);
