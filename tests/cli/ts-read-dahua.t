@@ -135,17 +135,27 @@ fi
 
 # --- one passage, one id; pictures ---------------------------------------------------------------
 device
+is "$(curl -s -m 5 --digest -K - "http://127.0.0.1:$port/cgi-bin/magicBox.cgi?action=getSerialNo" \
+    <<<'user = "admin:Fine-2026"' | tr -d '\r')" "sn=6G0123ABCD0001" \
+    "curl and the simulated terminal agree on digest authentication"
 mkdir pictures
 follow --snapshots pictures
 wait_for 20 attached 1
 happens 61 61
 wait_for 20 came 1
 cp out stream.out
+happens 62 63
+wait_for 20 came 3
+sim cut >/dev/null
+wait_for 20 attached 2
+happens 64 64
+wait_for 20 came 4
+is "$(serials) $(jq -r '.snapshot.bytes' out | sort -u)" "1 2 3 4  7686" "all with theirs, once"
 ends
 file=$(jq -r .snapshot.file stream.out)
 is "$(jq -r .snapshot.sha256 stream.out)" "$(sha256sum "pictures/$file" | cut -d ' ' -f 1)" \
     "a picture is kept by its hash"
-ts-read --password-file login "$url" >find.out 2>err
+ts-read --password-file login --until 2026-03-02T05:01:01.5Z "$url" >find.out 2>err
 rm -f listen.err
 spawn ts-read -d 6G0123ABCD0001 -l http://:0 >push.out 2>listen.err
 reader=$spawned

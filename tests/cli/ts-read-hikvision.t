@@ -172,6 +172,19 @@ is "$(serials)" "$(range 1 5)" "events as XML"
 ends
 kill "$sim"
 
+device lose=100 now=2026-03-02T08:01:00
+follow -o sweep=1
+wait_for 20 armed 1
+happens 1 1
+wait_for 20 came 1
+happens 61 61
+wait_for 20 came 2
+wait_for 20 grep -q 'has events that it does not say live' err
+ok $? "a stream that says nothing of what happens is noticed, and the log is read"
+is "$(serials)" "1 2 " "once"
+ends
+kill "$sim"
+
 device no_search=1
 follow
 wait_for 20 armed 1

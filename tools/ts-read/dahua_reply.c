@@ -50,6 +50,20 @@ static void set_epoch(struct log_place *p, int64_t serial, int64_t epoch)
 
 /* ---- events ---- */
 
+/* Events[0].KEY=… among the lines; -1. */
+static int64_t line_number(struct slice text, const char *key)
+{
+    const char *p = memmem(text.p, text.n, key, strlen(key));
+    struct slice value = {p, 0};
+
+    if (!p)
+        return -1;
+    value.p += strlen(key);
+    while (value.p + value.n < text.p + text.n && isdigit((unsigned char)value.p[value.n]))
+        value.n++;
+    return number(value);
+}
+
 void dahua_notice_read(struct slice text, struct dahua_notice *out)
 {
     static const char key[] = ";data=";
@@ -62,6 +76,9 @@ void dahua_notice_read(struct slice text, struct dahua_notice *out)
     *out = (struct dahua_notice){.place.serial = -1};
     out->passage = begins(text, "Code=AccessControl;") ||
                    (begins(text, "Events[") && recording_has(text, "Code=AccessControl"));
+    if (out->passage && !data)
+        set_epoch(&out->place, line_number(text, "Events[0].RecNo="),
+            line_number(text, "Events[0].RealUTC="));
     if (!out->passage || !data)
         return;
     data += sizeof key - 1;

@@ -143,6 +143,7 @@ static bool want(void *arg, const struct log_place *place)
     else if (log_was_seen(&d->base, place) || (place->serial >= 0 && on_edge(d, place)))
         return false;
     log_see(&d->found, place);
+    d->pull.found++;
     d->news++;
     return true;
 }
@@ -185,6 +186,7 @@ static int find_done(struct dahua *d)
     d->pull.seen = d->found;
     if (!d->no_log)
         pull_reached(&d->pull, &d->found);
+    pull_swept(&d->pull);
     if (d->purpose == FIND_ALL && (!d->pull.env->follow || d->pull.env->until->set)) {
         pull_stop(&d->pull);
     } else if (d->purpose == FIND_ALL) {
@@ -341,8 +343,10 @@ static bool take_item(struct dahua *d)
     bool placed, follows;
 
     dahua_notice_read(d->recording.text, &n);
+    d->pull.heard += n.passage;
     placed = n.place.serial >= 0 && *n.place.time;
-    follows = placed && seen->last.serial >= 0 && n.place.serial == seen->last.serial + 1;
+    /* Behind an empty log any number follows. */
+    follows = placed && (seen->last.serial < 0 || n.place.serial == seen->last.serial + 1);
     if (placed && log_was_seen(seen, &n.place))
         return false;
     /* Its picture is in the stream alone. */
@@ -367,6 +371,10 @@ static int live(struct dahua *d, struct fault *why)
     struct web_call *stream = d->pull.stream;
     bool over = web_state(stream) >= WEB_DONE, look = false;
 
+    if (!d->no_log && !over && pull_sweep_due(&d->pull)) {
+        begin_find(d, FIND_BETWEEN);
+        return 1;
+    }
     for (int i = 0; i < TURN && !look && !units_full(&d->pull.units); i++) {
         struct slice record;
         size_t used;

@@ -200,6 +200,7 @@ static bool want(void *arg, const struct log_place *place)
     if (place->serial >= 0 && place->serial < h->found.last.serial)
         h->sorted = false;
     log_see(&h->found, place);
+    h->pull.found++;
     return true;
 }
 
@@ -297,6 +298,7 @@ static int take_page(struct hik *h, struct fault *why)
     }
     h->pull.seen = h->found;
     pull_reached(&h->pull, &h->found);
+    pull_swept(&h->pull);
     return go_on(h);
 }
 
@@ -363,6 +365,7 @@ static int take_record(struct hik *h)
     hik_notice_read(h->recording.text, &n);
     if (n.heartbeat)
         return 1;
+    h->pull.heard += n.event;
     if (n.event && pull_look(&h->pull, seen, &n.place))
         seen->last.serial = -1;
     if (n.event && log_was_seen(seen, &n.place))
@@ -386,6 +389,10 @@ static int live(struct hik *h, struct fault *why)
     struct web_call *stream = h->pull.stream;
     bool over = web_state(stream) >= WEB_DONE;
 
+    if (!h->no_log && !over && pull_sweep_due(&h->pull)) {
+        begin_search(h, SEARCH_BETWEEN);
+        return 1;
+    }
     for (int i = 0; i < TURN && !units_full(&h->pull.units); i++) {
         struct slice record;
         struct recording before = h->recording;

@@ -16,6 +16,8 @@
 #define STREAM_BYTES (256u << 10)
 #define SILENCE_MS 60000 /* heartbeats come every 5 to 30 s */
 #define BUSY_MS 120000   /* for a device that still holds the place of a dead connection */
+#define SWEEP_MS 600000  /* how long a stream is believed that says it lives */
+#define MUTE 2           /* sweeps that tell a stream without events */
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LAST_MS 60000
 #define STEADY_MS 60000 /* a stream that lived this long starts again at the first step */
@@ -25,7 +27,12 @@
 
 bool pull_option(struct slice key)
 {
-    return slice_is(key, "user") || slice_is(key, "silence") || slice_is(key, "busy");
+    static const char *const keys[] = {"user", "silence", "busy", "sweep"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (slice_is(key, keys[i]))
+            return true;
+    return false;
 }
 
 /* -o KEY=SECONDS */
@@ -62,13 +69,15 @@ int pull_open(struct pull *p, const struct source_env *env, const char *operand,
         .backoff_ms = BACKOFF_FIRST_MS,
         .silence_ms = SILENCE_MS,
         .busy_ms = BUSY_MS,
+        .sweep_ms = SWEEP_MS,
         .seen = LOG_SEEN_NONE,
         .units = {.env = env,
             .operand = operand,
             .number = number,
             .format = format_find(slice_of(scheme))}};
     if (read_seconds(p, "silence", &p->silence_ms, why) == 0 &&
-        read_seconds(p, "busy", &p->busy_ms, why) == 0)
+        read_seconds(p, "busy", &p->busy_ms, why) == 0 &&
+        read_seconds(p, "sweep", &p->sweep_ms, why) == 0)
         p->web = web_open(&config, why);
     free(name);
     if (p->web)
@@ -244,6 +253,22 @@ bool pull_look(struct pull *p, const struct log_seen *seen, const struct log_pla
     return true;
 }
 
+bool pull_sweep_due(const struct pull *p)
+{
+    return monotonic_ms() - p->swept_ms >= p->sweep_ms;
+}
+
+void pull_swept(struct pull *p)
+{
+    p->mute = p->heard > 0 ? 0 : p->mute + (p->found > 0);
+    if (p->mute == MUTE)
+        msg_warn("%s: its log has events that it does not say live: does the user have the right "
+                 "to be told of them?",
+            p->operand);
+    p->heard = p->found = 0;
+    p->swept_ms = monotonic_ms();
+}
+
 void pull_reached(struct pull *p, const struct log_seen *s)
 {
     char cursor[LOG_CURSOR_BYTES];
@@ -288,7 +313,9 @@ nfds_t pull_poll(struct pull *p, bool resting, bool room, struct pollfd *fds, in
 
     if (!room)
         return 0;
-    if (resting && (*timeout_ms < 0 || wait_ms < *timeout_ms))
+    if (!resting)
+        wait_ms = p->stream ? p->swept_ms + p->sweep_ms - monotonic_ms() : INT32_MAX;
+    if (*timeout_ms < 0 || wait_ms < *timeout_ms)
         *timeout_ms = wait_ms > 0 ? (int)wait_ms : 0;
     return web_poll(p->web, fds, timeout_ms);
 }

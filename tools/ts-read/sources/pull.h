@@ -21,6 +21,9 @@ struct pull {
     char device[LOG_DEVICE_BYTES];  /* its serial number; "" while it is not known */
     struct log_seen seen;
     int64_t silence_ms, busy_ms; /* -o silence, -o busy */
+    int64_t sweep_ms, swept_ms;  /* -o sweep; when the log was looked into last */
+    unsigned heard, found, mute; /* events of the stream, and new ones of the log, since then;
+                                    sweeps in a row that found what the stream did not say */
     int64_t resume_ms, live_ms;  /* when to begin again; since when the stream lives, or 0 */
     int backoff_ms;
     bool down, full, known;
@@ -32,7 +35,7 @@ int pull_open(struct pull *p, const struct source_env *env, const char *operand,
     const char *scheme, struct fault *why);
 void pull_close(struct pull *p);
 
-/* -o keys: user, silence, busy. */
+/* -o keys: user, silence, busy, sweep. */
 bool pull_option(struct slice key);
 
 /* Asks, in the place of what was asked before. */
@@ -68,6 +71,11 @@ void pull_hang_up(struct pull *p);
 
 /* Says what a record shows of the log and the clock; true: its numbers begin anew. */
 bool pull_look(struct pull *p, const struct log_seen *seen, const struct log_place *place);
+
+/* Whether it is time to look into the log though the stream lives: it may hold back events; and
+   that this was done, which notices a stream that does. */
+bool pull_sweep_due(const struct pull *p);
+void pull_swept(struct pull *p);
 
 /* The place of s is where all that was pulled so far ends. */
 void pull_reached(struct pull *p, const struct log_seen *s);
