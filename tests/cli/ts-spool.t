@@ -287,6 +287,9 @@ status "purge --delivered-before" 0 ts-spool purge --delivered-before 2000-01-01
 is "$(cat out)" "purge: 0 events" "a long time ago there was nothing"
 ts-spool purge --delivered-before 2999-01-01 q.db >out
 is "$(cat out) $(stat_of q.db)" "purge: 4 events [0,0,0,2,5]" "later there was"
+gone=00000000-0000-8000-8000-000000000001
+is "$(ts-spool list --id $gone q.db)$(ts-spool retry --id $gone q.db | cut -d ';' -f 1) $(stat_of q.db)" \
+    "retry: 0 events [0,0,0,2,5]" "an id whose line was purged names no other event"
 ts-spool purge --delivered-before 2999-01-01 --skipped q.db >out
 is "$(cat out) $(ts-spool list q.db | wc -l)" "purge: 2 events 0" "--skipped too"
 is "$(ts-spool stat q.db | head -c 17)" "everything is in:" "everything is in"

@@ -187,6 +187,8 @@ static int page_row(struct page *page, const struct view *v, sqlite3_stmt *q)
         .reason = sqlite_text(q, 7),
     };
 
+    if (page->id && row.seq != page->after + 1)
+        return 0; /* its line was purged: this is the next one */
     page->after = row.seq;
     row.state = sqlite_state(v, sqlite3_column_int(q, 4), row.seq);
     if (row.state == STATE_WAITING && row.seq <= (uint64_t)v->meta[META_AMBIGUOUS])
