@@ -415,22 +415,30 @@ bool value_wanted(const struct value_filter *filter, const char *name)
     return !filter || other_wanted(filter, slice_of(name));
 }
 
-struct value value_of_event(yyjson_val *object, const struct value_filter *filter)
+static bool field_wanted(const struct value_filter *filter, struct slice name)
 {
-    jv j = jv_object();
+    enum event_field f = event_field_of(name);
+
+    if (!filter)
+        return true;
+    return f == EVENT_FIELDS ? other_wanted(filter, name) : (filter->fields & EVENT_BIT(f)) != 0;
+}
+
+struct value value_of_event(yyjson_val *event, const struct value_filter *filter)
+{
+    bool huge = event && values_in(event) > VALUES_MAX;
+    jv j;
     yyjson_val *key, *value;
     size_t i, n;
 
-    if (!filter || !yyjson_is_obj(object)) {
-        jv_free(j);
-        return value_of_json(object);
-    }
-    yyjson_obj_foreach(object, i, n, key, value)
+    if (!yyjson_is_obj(event) || (!filter && (!huge || yyjson_obj_size(event) > VALUE_MEMBERS_MAX)))
+        return value_of_json(event);
+    j = jv_object();
+    yyjson_obj_foreach(event, i, n, key, value)
     {
         struct slice name = {yyjson_get_str(key), yyjson_get_len(key)};
-        enum event_field f = event_field_of(name);
 
-        if (f == EVENT_FIELDS ? other_wanted(filter, name) : (filter->fields & EVENT_BIT(f)) != 0)
+        if (field_wanted(filter, name) && !(huge && values_in(value) > VALUES_FEW))
             j = jv_object_set(j, key_of(name), convert(value, 1, VALUE_MEMBERS_MAX));
     }
     return value_of(j);

@@ -103,13 +103,24 @@ struct value value_of_part(yyjson_val *json, unsigned depth);
 /* The same of what the user wrote: objects of any size. */
 struct value value_of_ours(yyjson_val *json);
 
+/* An empty object is 2 bytes of a line, and some hundred of libjq's.  Of an event of more values
+   than this, members of more than a few are not made. */
+#define VALUES_MAX 20000
+#define VALUES_FEW 16
+
+/* With all that is in it. */
+static inline size_t values_in(yyjson_val *json)
+{
+    return (size_t)(unsafe_yyjson_get_next(json) - json);
+}
+
 /* Which members of an event are wanted: what is not read need not be made.  NULL: all. */
 struct value_filter {
     uint64_t fields; /* bits EVENT_BIT(field) */
     const struct slice *other;
     unsigned others;
 };
-struct value value_of_event(yyjson_val *object, const struct value_filter *filter);
+struct value value_of_event(yyjson_val *event, const struct value_filter *filter);
 bool value_wanted(const struct value_filter *filter, const char *name);
 bool value_parse(struct slice text, struct value *v); /* false, and *v null: no JSON */
 

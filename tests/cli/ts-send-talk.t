@@ -230,6 +230,21 @@ event a p1 | ts-send -n -p "$T/hr.jq" --secret password="$T/none" "$url" >"$T/ou
 is "$(sed -n 1p "$T/out") $(tail -n 2 "$T/out" | head -n 1)" \
     "PUT $url/api/x%20y "'[{"id":"a","person_id":"p1","at":"2026-01-07 02:34:08"}]' "-n prints the request, and reads no secret"
 
+# A line of 1 MiB may hold more values than memory: such members are left out.
+echo 'def request: {json: .events};' >"$T/whole.jq"
+kib=$(python3 - "$T/whole.jq" "$url" <<'END'
+import resource, subprocess, sys
+line = '{"event_id":"a","person_id":"p1","few":[1,{}],"many":[' + "{}," * 300000 + '0]}\n'
+said = subprocess.run(["ts-send", "-n", "-p", *sys.argv[1:]], input=line.encode(), stdout=subprocess.PIPE)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, '"few":[1,{}]' in said.stdout.decode(),
+      "many" in said.stdout.decode())
+END
+)
+[ "${MODE:-release}" != asan ] || kib="0 ${kib#* }" # the sanitizer's own
+[ "${kib%% *}" -lt 32768 ]
+ok $? "an event of more values than memory (${kib%% *} KiB)"
+is "${kib#* }" "True False" "its other members are there"
+
 # --- calling it --------------------------------------------------------------------------------------
 
 refused() {

@@ -46,11 +46,6 @@ struct form {
 #define FORMS 4
 #define FORM_BYTES_MAX (16u << 10) /* larger events are not kept */
 
-/* An empty object is 2 bytes of a line, and some hundred of libjq's.  In an event of more values
-   than this, members of more than a few are not shown to the programs. */
-#define VALUES_MAX 20000
-#define FEW_VALUES 16
-
 struct program {
     struct script *script;
     bool wants_site;
@@ -265,15 +260,9 @@ static void find_twins(struct form *f)
     }
 }
 
-/* With all that is in it. */
-static size_t values_in(yyjson_val *json)
-{
-    return (size_t)(unsafe_yyjson_get_next(json) - json);
-}
-
 static void make_part(const struct form *f, struct part *part, yyjson_val *json)
 {
-    part->json = f->huge && values_in(json) > FEW_VALUES ? NULL : json;
+    part->json = f->huge && values_in(json) > VALUES_FEW ? NULL : json;
     part->value = part->json ? value_of_part(json, 1) : value_null();
 }
 
