@@ -1,30 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What devices do, and what is done about it:
+ * What devices do, and what is done about it, beside zk_transfer.c:
  *
- * - Session and reply id of what comes are often others than they should be, so they prove nothing;
- *   but a device whose parts have carried our reply ids once is held to them, for then what is left
- *   of an earlier try can be told from what was asked last.
- * - The ACK_OK after a part may be missing, late, cut off, or come together with the data: nobody
- *   waits for it.  A bare one that comes while something else is expected is such a late one.
  * - A part that does not come whole is asked for again, PART_TRIES times.
  * - A device that does not know ZK_TABLE_OPEN is asked in the old way, in which the whole table
  *   comes in one go, and is kept here.
- * - Datagrams may be lost, doubled or swapped.  Devices number the data of a transfer in the
- * session field; where the numbers make sense, they are put in order by them.
  */
 #include "zk_session.h"
 
 #include <stdlib.h>
 
 #include "secret.h"
+#include "zk_transfer.h"
 
 #define PART_TCP 65472u
 #define PART_UDP 16384u
 #define PART_TRIES 3u
-#define STALE_MAX 4u      /* a reply id so little before ours is that of an earlier request */
 #define ANNOUNCED_MAX 16u /* bytes of an answer to ZK_TABLE_OPEN */
-#define DOUBLES_MAX 32u   /* datagrams back that one is compared with */
 #define UDP_TRIES 3u
 #define OUT_MAX 4096u /* of acknowledgements that nobody sends */
 #define JUNK_MAX (256u << 10)
@@ -49,11 +41,6 @@ static const struct {
     [LEAVING] = {1000, 500},
 };
 
-struct chunk {
-    uint16_t number;
-    uint32_t at, n;
-};
-
 struct zk_session {
     bool udp, keyed, connected, lost;
     uint32_t key;
@@ -71,25 +58,22 @@ struct zk_session {
 
     enum zk_table table;
     uint32_t size;
-    bool whole;         /* `got` is all of the table */
-    uint32_t at, to;    /* what is left of the range to read */
-    uint32_t wanted;    /* bytes of the transfer, as far as is known; 0: not yet */
-    uint32_t announced; /* by ZK_PREPARE */
-    struct buf got;
-    struct buf chunks; /* struct chunk, over UDP */
-    bool echoes;       /* its parts carry our reply ids */
-    bool loose;        /* … and yet they do not: all is taken */
-    bool strange;      /* one of this transfer did not */
-    unsigned stale;    /* packets dropped for that */
-    bool give, ended;  /* `got` is to be handed out; what was asked is done with that */
+    bool whole;              /* data.got is all of the table */
+    uint32_t at, to;         /* what is left of the range to read */
+    struct zk_transfer data; /* what comes of a table */
+    bool give, ended;        /* it is to be handed out; what was asked is done with that */
 };
 
 struct zk_session *zk_session_new(bool udp, bool keyed, uint32_t key)
 {
     struct zk_session *s = mem_alloc(sizeof *s);
 
-    *s = (struct zk_session){
-        .udp = udp, .keyed = keyed, .key = key, .reply = UINT16_MAX, .due_ms = INT64_MAX};
+    *s = (struct zk_session){.udp = udp,
+        .keyed = keyed,
+        .key = key,
+        .reply = UINT16_MAX,
+        .due_ms = INT64_MAX,
+        .data.udp = udp};
     return s;
 }
 
@@ -100,8 +84,7 @@ void zk_session_free(struct zk_session *s)
     buf_free(&s->out);
     secret_forget(&s->in);
     buf_free(&s->request);
-    secret_forget(&s->got);
-    buf_free(&s->chunks);
+    zk_transfer_free(&s->data);
     free(s);
 }
 
@@ -169,7 +152,6 @@ static void begin(struct zk_session *s, enum ask ask)
 {
     s->ask = ask;
     s->tries = 1;
-    s->stale = 0;
     s->receiving = false;
 }
 
@@ -209,19 +191,9 @@ void zk_session_listen(struct zk_session *s, int64_t now_ms)
 
 /* ---- transfers ---- */
 
-/* Forgets what came of a transfer. */
-static void reset_transfer(struct zk_session *s)
-{
-    s->got.len = s->chunks.len = 0;
-    s->announced = 0;
-    s->strange = false;
-}
-
 static void ask_old(struct zk_session *s, int64_t now_ms)
 {
     s->old = s->receiving = true;
-    s->wanted = 0;
-    reset_transfer(s);
     if (s->table == ZK_TABLE_LOG)
         request(s, ZK_LOG, SLICE_NONE, now_ms);
     else
@@ -235,8 +207,7 @@ static void ask_open(struct zk_session *s, int64_t now_ms)
         [ZK_TABLE_USERS] = {"\1\11\0\5\0\0\0\0\0\0\0", 11},
     };
 
-    s->wanted = 0;
-    reset_transfer(s);
+    s->receiving = false;
     request(s, ZK_TABLE_OPEN, tables[s->table], now_ms);
 }
 
@@ -246,23 +217,30 @@ void zk_session_open(struct zk_session *s, enum zk_table table, int64_t now_ms)
     s->table = table;
     s->size = 0;
     s->whole = false;
+    zk_transfer_begin(&s->data, 0);
     if (s->old)
         ask_old(s, now_ms);
     else
         ask_open(s, now_ms);
 }
 
+/* The next part of the range, or what was asked for last once more. */
 static void ask_part(struct zk_session *s, int64_t now_ms)
 {
-    uint32_t most = s->udp ? PART_UDP : PART_TCP;
     char range[8];
 
-    s->wanted = s->to - s->at < most ? s->to - s->at : most;
     s->receiving = true;
-    reset_transfer(s);
     zk_put_u32(range, s->at);
-    zk_put_u32(range + 4, s->wanted);
+    zk_put_u32(range + 4, s->data.wanted);
     request(s, ZK_TABLE_PART, (struct slice){range, sizeof range}, now_ms);
+}
+
+static void next_part(struct zk_session *s, int64_t now_ms)
+{
+    uint32_t most = s->udp ? PART_UDP : PART_TCP;
+
+    zk_transfer_begin(&s->data, s->to - s->at < most ? s->to - s->at : most);
+    ask_part(s, now_ms);
 }
 
 void zk_session_read(struct zk_session *s, uint32_t from, uint32_t to, int64_t now_ms)
@@ -275,13 +253,13 @@ void zk_session_read(struct zk_session *s, uint32_t from, uint32_t to, int64_t n
     s->give = s->whole || s->at == s->to;
     s->due_ms = INT64_MAX;
     if (!s->give)
-        ask_part(s, now_ms);
+        next_part(s, now_ms);
 }
 
 void zk_session_shut(struct zk_session *s, int64_t now_ms)
 {
     begin(s, SHUT);
-    secret_forget(&s->got);       /* of users, there were names and passwords */
+    secret_forget(&s->data.got);  /* of users, there were names and passwords */
     s->give = s->whole && s->old; /* nothing to free there */
     s->whole = false;
     s->size = 0;
@@ -322,77 +300,14 @@ static bool lost(struct zk_session *s, struct zk_news *news, const char *why)
     return say(s, news, ZK_NEWS_LOST);
 }
 
-static bool is_error(const struct zk_packet *p)
-{
-    return p->command == ZK_ACK_ERROR || p->command == ZK_ACK_UNAUTH || p->command == ZK_NO_LOG ||
-           p->command == ZK_OTHER_SDK || p->command >= ZK_ERROR_DATA;
-}
-
-/* ---- chunks over UDP ---- */
-
-static int by_number(const void *a, const void *b)
-{
-    const struct chunk *x = a, *y = b;
-
-    return x->number != y->number ? (x->number < y->number ? -1 : 1) : x->at < y->at ? -1 : 1;
-}
-
-/* Whether the numbers are those of a transfer: one after the other, some of them twice perhaps.
-   distinct: how many there are. */
-static bool is_numbered(const struct chunk *c, size_t count, size_t *distinct)
-{
-    *distinct = 1;
-    for (size_t i = 1; i < count; i++)
-        *distinct += c[i].number != c[i - 1].number;
-    return *distinct > 1 && (size_t)(c[count - 1].number - c[0].number) < 2 * count;
-}
-
-/* Puts in order what came.  False: something of it is missing. */
-static bool order_chunks(struct zk_session *s)
-{
-    struct chunk *c = (struct chunk *)(void *)s->chunks.data;
-    size_t count = s->chunks.len / sizeof *c, distinct;
-    struct buf sorted = {0};
-
-    if (count < 2)
-        return true;
-    qsort(c, count, sizeof *c, by_number);
-    if (!is_numbered(c, count, &distinct)) /* as it came, unless it came twice */
-        return distinct > 1 || c[0].n != c[1].n ||
-               memcmp(s->got.data + c[0].at, s->got.data + c[1].at, c[0].n) != 0;
-    if ((size_t)(c[count - 1].number - c[0].number) + 1 != distinct)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || c[i].number != c[i - 1].number)
-            buf_add(&sorted, s->got.data + c[i].at, c[i].n);
-    buf_free(&s->got);
-    s->got = sorted;
-    return s->got.len >= s->wanted;
-}
-
-/* ---- what comes of a transfer ---- */
-
-/* A range is read in parts; else the whole table comes. */
-static bool in_parts(const struct zk_session *s)
-{
-    return s->ask == READING;
-}
-
-/* All came that was announced, though more was asked for. */
-static bool is_short_part(const struct zk_session *s)
-{
-    return in_parts(s) && s->announced > 0 && s->got.len == s->announced;
-}
+/* ---- what comes of a table ---- */
 
 static bool try_again(struct zk_session *s, struct zk_news *news, int64_t now_ms)
 {
     if (s->tries++ >= PART_TRIES)
         return lost(s, news, "the device does not hand over a whole part of its table");
-    /* That it kept to reply ids before may have been chance. */
-    if (s->stale > 0 && s->got.len == 0)
-        s->loose = true;
-    s->stale = 0;
-    if (in_parts(s))
+    zk_transfer_again(&s->data);
+    if (s->data.part)
         ask_part(s, now_ms);
     else if (s->old)
         ask_old(s, now_ms);
@@ -401,141 +316,46 @@ static bool try_again(struct zk_session *s, struct zk_news *news, int64_t now_ms
     return false;
 }
 
-static bool whole_table(struct zk_session *s, struct zk_news *news)
+static bool end_transfer(struct zk_session *s, struct zk_news *news)
 {
-    s->whole = true;
-    s->size = (uint32_t)s->got.len;
-    news->size = s->size;
-    return say(s, news, ZK_NEWS_DONE);
-}
-
-static bool end_transfer(struct zk_session *s, struct zk_news *news, int64_t now_ms)
-{
-    if (s->udp && !order_chunks(s))
-        return try_again(s, news, now_ms);
-    if (!in_parts(s))
-        return whole_table(s, news);
-    if (s->got.len < s->wanted)
-        s->wanted = (uint32_t)s->got.len;
-    s->echoes = !s->strange;
+    if (!s->data.part) {
+        s->whole = true;
+        s->size = news->size = (uint32_t)s->data.got.len;
+        return say(s, news, ZK_NEWS_DONE);
+    }
     s->tries = 1;
-    s->stale = 0;
     s->receiving = false;
     s->due_ms = INT64_MAX;
     s->give = true;
     return false;
 }
 
-/* The table tells its size too; the larger of the two is waited for, the smaller will do. */
-static uint32_t bulk_wanted(const struct zk_session *s)
+static bool on_transfer(
+    struct zk_session *s, enum zk_transferred what, struct zk_news *news, int64_t now_ms)
 {
-    uint32_t said = s->got.len < 4 ? 0 : zk_u32(s->got.data);
-
-    return said < ZK_BULK_MAX && said + 4 > s->announced ? said + 4 : s->announced;
-}
-
-static bool take_prepare(struct zk_session *s, const struct zk_packet *p, struct zk_news *news)
-{
-    uint32_t bytes = p->data.n >= 4 ? zk_u32(p->data.p) : 0;
-
-    reset_transfer(s); /* it begins, perhaps again */
-    s->announced = bytes;
-    if (!in_parts(s)) {
-        if (bytes > ZK_BULK_MAX)
-            return lost(s, news, "the table is too large to be read in one go");
-        s->wanted = bytes;
-        s->receiving = true;
-        s->ask = OPENING;
-    }
-    return false;
-}
-
-/* Over UDP: whether the same datagram was here already. */
-static bool came_before(const struct zk_session *s, const struct zk_packet *p)
-{
-    const struct chunk *c = (const struct chunk *)(const void *)s->chunks.data;
-    size_t count = s->chunks.len / sizeof *c;
-
-    for (size_t i = count; i > 0 && count - i < DOUBLES_MAX; i--)
-        if (c[i - 1].number == p->session && c[i - 1].n == p->data.n &&
-            memcmp(s->got.data + c[i - 1].at, p->data.p, p->data.n) == 0)
-            return true;
-    return false;
-}
-
-static bool take_data(
-    struct zk_session *s, const struct zk_packet *p, struct zk_news *news, int64_t now_ms)
-{
-    uint32_t most = in_parts(s) ? s->wanted : ZK_BULK_MAX;
-    size_t room = most - s->got.len, n = p->data.n < room || s->udp ? p->data.n : room;
-    struct chunk chunk = {p->session, (uint32_t)s->got.len, (uint32_t)n};
-
-    if (s->udp && came_before(s, p))
-        return false;
-    if (s->got.len + n > ZK_BULK_MAX)
-        return lost(s, news, "the table is too large to be read in one go");
-    buf_add(&s->got, p->data.p, n);
-    if (s->udp)
-        buf_add(&s->chunks, &chunk, sizeof chunk);
-    if (n > 0)
+    switch (what) {
+    case ZK_TRANSFER_MORE:
         go_on_waiting(s, now_ms);
-    if (!in_parts(s))
-        s->wanted = bulk_wanted(s);
-    if (s->got.len < s->wanted || s->got.len == 0)
         return false;
-    return end_transfer(s, news, now_ms);
-}
-
-/* An end, or what is left of one. */
-static bool take_end(
-    struct zk_session *s, const struct zk_packet *p, struct zk_news *news, int64_t now_ms)
-{
-    if (!in_parts(s) && s->announced > 0 && s->got.len >= s->announced)
-        return end_transfer(s, news, now_ms);
-    if (p->reply != s->reply)
-        return false;
-    if (is_short_part(s))
-        return end_transfer(s, news, now_ms);
-    if (in_parts(s) || s->got.len > 0 || s->announced > 0) {
-        /* It says less than it announced: believed when the table says the same of itself. */
-        if (!in_parts(s) && s->got.len >= 4 && zk_u32(s->got.data) + 4 == s->got.len)
-            return end_transfer(s, news, now_ms);
+    case ZK_TRANSFER_WHOLE:
+        return end_transfer(s, news);
+    case ZK_TRANSFER_BROKEN:
         return try_again(s, news, now_ms);
-    }
-    return whole_table(s, news); /* nothing was announced: it is empty */
-}
-
-/* Whether it belongs to an earlier request: what an impatient repetition leaves behind. */
-static bool is_stale(struct zk_session *s, const struct zk_packet *p)
-{
-    uint16_t before = (uint16_t)(s->reply - p->reply);
-
-    if (before == 0)
-        return false;
-    if (s->loose || (before > STALE_MAX && !(s->echoes && in_parts(s)))) {
-        s->strange = true;
+    case ZK_TRANSFER_TOO_LARGE:
+        return lost(s, news, "the table is too large to be read in one go");
+    default:
         return false;
     }
-    s->stale++;
-    return true;
 }
 
 static bool take_transfer(
     struct zk_session *s, const struct zk_packet *p, struct zk_news *news, int64_t now_ms)
 {
-    bool content = p->command == ZK_PREPARE || p->command == ZK_DATA;
+    enum zk_transferred what = zk_transfer_take(&s->data, p, s->reply);
 
-    if (content && is_stale(s, p))
-        return false;
-    if (p->command == ZK_PREPARE)
-        return take_prepare(s, p, news);
-    if (p->command == ZK_DATA)
-        return take_data(s, p, news, now_ms);
-    if (p->command == ZK_ACK_OK)
-        return take_end(s, p, news, now_ms);
-    if (!is_error(p) || p->reply != s->reply)
-        return false;
-    return in_parts(s) ? try_again(s, news, now_ms) : refused(s, news, p->command);
+    if (what == ZK_TRANSFER_REFUSED)
+        return refused(s, news, p->command);
+    return on_transfer(s, what, news, now_ms);
 }
 
 /* ---- answers ---- */
@@ -552,7 +372,7 @@ static bool take_connect(
         return say(s, news, ZK_NEWS_DONE);
     }
     if (p->command != ZK_ACK_UNAUTH || s->authorizing || !s->keyed)
-        return is_error(p) ? refused(s, news, p->command) : false;
+        return zk_is_error(p) ? refused(s, news, p->command) : false;
     s->session = p->session;
     s->connected = s->authorizing = true;
     s->tries = 1;
@@ -568,7 +388,7 @@ static bool take_option(
     news->data = zk_option_value(p->data, s->option);
     if (p->command == ZK_ACK_OK && news->data.p)
         return say(s, news, ZK_NEWS_DONE);
-    return is_error(p) || p->reply == s->reply ? refused(s, news, p->command) : false;
+    return zk_is_error(p) || p->reply == s->reply ? refused(s, news, p->command) : false;
 }
 
 static bool take_sizes(
@@ -577,7 +397,7 @@ static bool take_sizes(
     (void)now_ms;
     if (p->command == ZK_ACK_OK && zk_sizes_parse(p->data, &news->sizes))
         return say(s, news, ZK_NEWS_DONE);
-    return is_error(p) || p->reply == s->reply ? refused(s, news, p->command) : false;
+    return zk_is_error(p) || p->reply == s->reply ? refused(s, news, p->command) : false;
 }
 
 static bool take_ack(
@@ -586,7 +406,7 @@ static bool take_ack(
     (void)now_ms;
     if (p->command == ZK_ACK_OK)
         return say(s, news, ZK_NEWS_DONE);
-    return is_error(p) ? refused(s, news, p->command) : false;
+    return zk_is_error(p) ? refused(s, news, p->command) : false;
 }
 
 /* u8 ?, u32 size, u32 size, …; without the first byte on some.  False: this is the answer to
@@ -606,12 +426,12 @@ static bool take_opened(
     struct zk_session *s, const struct zk_packet *p, struct zk_news *news, int64_t now_ms)
 {
     if (p->command == ZK_DATA || p->command == ZK_PREPARE) {
-        s->receiving = !is_stale(s, p);
+        s->receiving = !zk_transfer_is_stale(&s->data, p, s->reply);
         return s->receiving ? take_transfer(s, p, news, now_ms) : false;
     }
     if (p->command == ZK_NO_LOG || p->command == ZK_ACK_UNAUTH)
         return refused(s, news, p->command);
-    if (is_error(p)) {
+    if (zk_is_error(p)) {
         s->tries = 1;
         ask_old(s, now_ms);
         return false;
@@ -700,15 +520,15 @@ static bool give(struct zk_session *s, struct zk_news *news, int64_t now_ms)
         s->ended = false;
         if (s->at == s->to)
             return say(s, news, ZK_NEWS_DONE);
-        ask_part(s, now_ms);
+        next_part(s, now_ms);
         return false;
     }
     if (s->whole) {
         n = n < SLICE_MAX ? n : SLICE_MAX;
-        news->data = (struct slice){s->got.data + s->at, n};
+        news->data = (struct slice){s->data.got.data + s->at, n};
     } else {
-        n = s->wanted;
-        news->data = (struct slice){s->got.data, n};
+        n = s->data.wanted;
+        news->data = (struct slice){s->data.got.data, n};
         s->ended = true;
     }
     s->at += n;
@@ -721,12 +541,13 @@ static bool give(struct zk_session *s, struct zk_news *news, int64_t now_ms)
 
 static bool too_late(struct zk_session *s, struct zk_news *news, int64_t now_ms)
 {
-    if (s->receiving && s->announced > 0 &&
-        (in_parts(s) ? is_short_part(s) : s->got.len >= s->announced))
-        return end_transfer(s, news, now_ms);
+    enum zk_transferred what = s->receiving ? zk_transfer_late(&s->data) : ZK_TRANSFER_WAIT;
+
+    if (what == ZK_TRANSFER_WHOLE)
+        return end_transfer(s, news);
     if (s->ask == SHUT || s->ask == LEAVING)
         return say(s, news, ZK_NEWS_DONE);
-    if (s->receiving && (in_parts(s) || s->announced > 0 || s->udp))
+    if (what == ZK_TRANSFER_BROKEN && (s->data.part || s->data.announced > 0 || s->udp))
         return try_again(s, news, now_ms);
     if (s->udp && s->tries++ < UDP_TRIES) {
         resend(s, now_ms);
