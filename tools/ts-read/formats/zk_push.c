@@ -144,6 +144,7 @@ struct push {
     struct damage damage;
     struct zk_time time;
     bool personal; /* the line before was about people: what cannot be read belongs to it */
+    bool headed;   /* … and was of the head of a picture: all that cannot be read belongs to it */
     bool skipping; /* in a long one of them */
     bool picture;  /* what follows is one, and is dropped */
     bool pictures; /* they are kept */
@@ -545,7 +546,7 @@ static bool read_operation(struct push *s, const struct row *row, const char **e
 
 static void give(struct push *s, const char *error, const struct emitter *out)
 {
-    s->personal = false;
+    s->personal = s->headed = false;
     if (error)
         fail(s, error, out);
     else
@@ -568,7 +569,10 @@ static void read_picture_name(struct push *s, const struct row *row)
 {
     struct slice name = row->value[KEY_PIN];
 
-    if (row->columns != 1 || name.n == 0 || name.n >= sizeof s->name || !utf8_valid(name))
+    if (row->columns != 1 || !name.p)
+        return;
+    s->headed = true;
+    if (name.n == 0 || name.n >= sizeof s->name || !utf8_valid(name))
         return;
     memcpy(s->name, name.p, name.n);
     s->name[name.n] = '\0';
@@ -632,12 +636,14 @@ static void decode_line(struct push *s, struct slice line, const struct emitter 
     }
     split(line, &row);
     if (row.columns > COLUMNS_MAX) {
+        if (s->headed)
+            return;
         read_pairs(&row);
         fail_scrubbed(s, &row, line, "too many columns", out);
     } else if (topic == TOPIC_DEVICE) {
         if (read_operation(s, &row, &error))
             give(s, error, out);
-        s->personal = false;
+        s->personal = s->headed = false;
     } else if (take_pair(row.column[0], &key, &value)) {
         read_pairs(&row);
         if (!row.known && s->personal)
@@ -661,7 +667,7 @@ static void decode_damaged(struct push *s, const struct decoded *damaged, const 
     }
     split(line, &row);
     read_pairs(&row);
-    if (s->personal && row.columns < 2)
+    if (s->personal && (s->headed || row.columns < 2))
         return;
     s->out = *damaged;
     fail_scrubbed(s, &row, line, damaged->error, out);
