@@ -124,7 +124,6 @@ enum parameter {
     P_TABLENAME,
     P_COUNT,
     P_DEVICE_TYPE,
-    P_PUSHVER,
     P_TYPE,
     P_PACKS,
     P_PACK,
@@ -147,7 +146,6 @@ static const struct {
     {"tablename", P_TABLENAME},
     {"count", P_COUNT},
     {"devicetype", P_DEVICE_TYPE},
-    {"pushver", P_PUSHVER},
     {"type", P_TYPE},
     {"packcnt", P_PACKS},
     {"packidx", P_PACK},
@@ -321,7 +319,6 @@ void iclock_read(struct slice path, struct slice query, struct iclock_query *q)
     q->acc = type.p ? is_word(type, "acc") : -1;
     copy_plain(q->serial, sizeof q->serial, value_of(&v, P_SERIAL), "-_.");
     copy_plain(q->tablename, sizeof q->tablename, value_of(&v, P_TABLENAME), "_");
-    copy_plain(q->pushver, sizeof q->pushver, value_of(&v, P_PUSHVER), ".");
     copy_plain(q->type, sizeof q->type, value_of(&v, P_TYPE), "");
     if (number(value_of(&v, P_COUNT), -1) >= 0)
         copy_plain(q->count, sizeof q->count, value_of(&v, P_COUNT), "");
@@ -352,41 +349,27 @@ static size_t value_bytes(struct slice rest)
     return rest.n;
 }
 
-static void copy_shown(char out[ICLOCK_NAME], struct slice text)
+int iclock_read_registry(struct slice body)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < text.n && n + 1 < ICLOCK_NAME; i++)
-        if (text.p[i] >= 0x20 && text.p[i] < 0x7f)
-            out[n++] = text.p[i];
-    out[n] = '\0';
-}
-
-void iclock_read_registry(struct slice body, struct iclock_registry *r)
-{
-    *r = (struct iclock_registry){.acc = -1};
     while (body.n > 0) {
         const char *equal = memchr(body.p, '=', body.n);
         struct slice key, value;
 
         if (!equal)
-            return;
+            break;
         key = slice_trim((struct slice){body.p, (size_t)(equal - body.p)});
         if (key.n > 0 && key.p[0] == '~')
             key.p++, key.n--;
         value = (struct slice){equal + 1, body.n - (size_t)(equal + 1 - body.p)};
         value.n = value_bytes(value);
         if (is_word(key, "DeviceType"))
-            r->acc = is_word(value, "acc");
-        else if (is_word(key, "DeviceName"))
-            copy_shown(r->name, value);
-        else if (is_word(key, "FirmVer"))
-            copy_shown(r->firmware, value);
+            return is_word(value, "acc");
         body.n -= (size_t)(value.p + value.n - body.p);
         body.p = value.p + value.n;
         if (body.n > 0)
             body.p++, body.n--;
     }
+    return -1;
 }
 
 /* Takes one part off a body, up to & or a line end. */

@@ -63,7 +63,6 @@ struct iclock_query {
     char stamp[ICLOCK_STAMP];    /* of `table`; "": none */
     char tablename[ICLOCK_NAME]; /* of tabledata and querydata */
     char count[12];              /* digits, or "" */
-    char pushver[16];
     char type[16];
     long packs, pack; /* packcnt, packidx; 0: not said */
     long logs;        /* records in its memory, by INFO; -1: not said */
@@ -75,11 +74,7 @@ void iclock_read(struct slice path, struct slice query, struct iclock_query *q);
 /* ---- bodies ---- */
 
 /* registry: one line "DeviceType=acc,~DeviceName=X,…", whose values may hold commas. */
-struct iclock_registry {
-    int acc; /* as above */
-    char name[ICLOCK_NAME], firmware[ICLOCK_NAME];
-};
-void iclock_read_registry(struct slice body, struct iclock_registry *r);
+int iclock_read_registry(struct slice body); /* its DeviceType, as above */
 
 /* devicecmd: "ID=7&Return=0&CMD=DATA", one a line or one part a line. */
 struct iclock_result {

@@ -57,16 +57,13 @@ static void check_request(struct slice in)
 
 static void check_bodies(struct slice in)
 {
-    struct iclock_registry registry;
     struct iclock_result result;
     struct iclock_period period;
     struct slice rest = in;
     struct fault why;
     size_t left = in.n + 1;
 
-    iclock_read_registry(in, &registry);
-    check(strnlen(registry.name, sizeof registry.name) < sizeof registry.name);
-    check(strnlen(registry.firmware, sizeof registry.firmware) < sizeof registry.firmware);
+    check(iclock_read_registry(in) >= -1 && iclock_read_registry(in) <= 1);
     while (iclock_next_result(&rest, &result)) {
         check(rest.n < left);
         left = rest.n;

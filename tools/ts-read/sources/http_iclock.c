@@ -259,11 +259,8 @@ static void drop(struct talk *t, struct slice body, struct reply *reply)
 
 static void take_registry(struct talk *t, struct slice body, struct reply *reply)
 {
-    struct iclock_registry r;
-
-    iclock_read_registry(body, &r);
     t->device->typed = true;
-    t->device->acc = r.acc != 0; /* only these register, unless they say otherwise */
+    t->device->acc = iclock_read_registry(body) != 0; /* none but these, unless they say so */
     say(reply, "RegistryCode=");
     iclock_print_code(reply->text, t->device->serial, "registry");
     buf_char(reply->text, '\n');
