@@ -84,6 +84,8 @@ cdata?SN=A1&table=ATTPHOTO&Stamp=9999|PIN=1.jpg|OK|a photo
 fdata?SN=A1&PIN=1&PhotoStamp=4|PIN=1.jpg|OK|a photo of old firmware
 querydata?SN=A1&type=tabledata&cmdid=1&tablename=user&count=3&packcnt=1&packidx=1|user uid=1${t}name=SECRET|user=3|an answer about people
 querydata?SN=A1&type=tabledata&cmdid=1&tablename=transaction&count=1&packcnt=1&packidx=1|transaction pin=17${t}eventtype=3${t}time_second=841132873|transaction=1|an answer about passages
+querydata?SN=A1&type=tabledata&cmdid=1&tablename=transaction&count=2|transaction pin=17${t}eventtype=3${t}time_second=841132873|transaction=2|the number that it says, or it comes for ever
+querydata?SN=A1&type=tabledata&cmdid=1&tablename=transaction|transaction pin=17${t}eventtype=3${t}time_second=841132873|transaction=1|rows where it says none
 querydata?SN=A1&type=options&cmdid=1|CommKey=SECRET|OK|an answer about options
 devicecmd?SN=A1|ID=1&Return=0&CMD=DATA|OK|a result of nothing that was asked
 getrequest?SN=A1|ID=1&Return=0&CMD=DATA|OK|the same, as old firmware posts it
@@ -93,6 +95,7 @@ END
 is "$(get 'getrequest?SN=A1')" '200 OK' "no work"
 is "$(get 'getreq?SN=A1')" '200 OK' "under its other name"
 is "$(get 'ping?SN=A1')" '200 OK' "ping"
+is "$(get ping)" '200 OK' "also of nobody"
 is "$(get 'service/control?SN=A1')" '200 OK' "service/control"
 is "$(get 'rtdata?SN=A1&type=time')" '200 OK' "no time, for no zone is configured"
 is "$(get 'nowhere?SN=A1')" '404 UNKNOWN' "an unknown page"
@@ -169,7 +172,16 @@ is "$(get 'fdata?SN=A1&PIN=20260302080112-17&PhotoStamp=3' --data-binary @photo)
 is "$(jq -c '[.kind, .local_time, .code, .person_id, .snapshot.sha256, .snapshot.media_type]' out | sort -u)" \
     "[\"other\",\"2026-03-02T08:01:12\",\"ATTPHOTO-17\",null,\"$sha256\",\"image/jpeg\"]" "is an event of its own"
 is "$(sha256sum "pictures/$(jq -r .snapshot.file out | head -n 1)" | cut -c1-64)" "$sha256" "with its picture"
-is "$(grep -c SMILE out err | paste -sd' ')" "out:0 err:0" "which is nowhere else"
+printf 'PIN=20260302080113-17.jpg\nSN=A1\nsize=9\nCMD=uploadphoto\n\xff\xd8\tSMILE\t\0\tSMILE\nx' >photo
+is "$(get 'cdata?SN=A1&table=ATTPHOTO&Stamp=9999' --data-binary @photo)" '200 OK' "a photo in another form"
+like "$(<err)" 'A1: a photo is dropped: no picture was found in it' "is dropped, and that is said"
+is "$(grep -c SMILE out err | paste -sd' ')" "out:0 err:0" "no picture is anywhere else"
+cat photo large >photos
+is "$(curl -s -w ' %{http_code} %{num_connects}\n' --data-binary @photos -H Expect: \
+    "$url/iclock/cdata?SN=A1&table=ATTPHOTO" --next -s -w ' %{http_code} %{num_connects}' -d "$row" \
+    "$url/iclock/cdata?SN=A1&table=ATTLOG" | paste -sd' ')" \
+    'OK  200 1 OK: 1  200 0' "one that is too large stands in nobody's way"
+like "$(<err)" 'A1: a photo of 30000[0-9]* bytes is dropped: --max-body is 1048576' "which is said"
 ends
 
 # --- OK after receipts -----------------------------------------------------------------------------
@@ -203,7 +215,7 @@ is "$(post 'cdata?SN=A1&table=ATTLOG' "$row")" '200 OK: 1' "a device of the list
 is "$(post 'cdata?SN=B1&table=ATTLOG' "$row" | head -c 3)" 503 "one that is not in it keeps its data"
 is "$(get 'cdata?SN=B1&options=all' | head -c 3)" 503 "also at its handshake"
 is "$(grep -c 'serial number B1 is not in the list' err)" 1 "which is said once"
-for n in {1..80}; do get "cdata?SN=X$n" >/dev/null; done
+curl -s -o /dev/null "$url/iclock/cdata?SN=X[1-80]"
 is "$(grep -c 'not in the list' err)" 65 "of many numbers not all are named"
 ends
 printf '# site A\nA1\nA2\t# the gate\r\n\n' >serials
@@ -246,13 +258,17 @@ is "$(post 'cdata?SN=A1&table=ATTLOG' "$row")" '200 OK: 1' "its serial number st
 is "$(curl -s -o /dev/null -w '%{http_code}' -d '{}' "$url/")" 401 "on other paths the token is needed"
 ends
 listening http://:0
-python3 - "$port" "$t" <<'END'
-import http.client, sys
-row = "17%s2026-03-02 08:01:12%s0%s1" % (sys.argv[2], sys.argv[2], sys.argv[2])
-c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
-for n in range(20000):
-    c.request("GET", "/iclock/cdata?SN=%08X&options=all" % (n * 2654435761 % 2**32))
-    assert c.getresponse().read().startswith(b"GET OPTION")
+python3 - "$port" <<'END'
+import socket, sys
+c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20)
+answers = c.makefile("rb")
+for first in range(0, 20000, 100):
+    c.sendall(b"".join(b"GET /iclock/push?SN=%08X HTTP/1.1\r\nHost: x\r\n\r\n" % (
+        n * 2654435761 % 2**32) for n in range(first, first + 100)))
+    for _ in range(100):
+        assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+        head = iter(answers.readline, b"\r\n")
+        answers.read(sum(int(x.split()[1]) for x in head if x.startswith(b"Content-Length")))
 END
 ok $? "20,000 serial numbers"
 is "$(($(awk '/VmHWM/ {print $2}' "/proc/$reader/status") < 32768))" 1 "take less than 32 MiB"
@@ -275,6 +291,28 @@ like "$(<err)" 'A3: 2026-03-02..2026-03-02: refused: -1004, it has no such table
 device "one without such records" --start '2026-04-02 08:00:00' --polls 3 --sn A4
 like "$(<err)" 'A4: .*: refused: -1, not supported, or no records in it' "likewise"
 is "$(get 'rtdata?SN=A1&type=time' | sed 's/DateTime=[0-9]*/T/')" '200 T,ServerTZ=+0530' "the time, with the zone"
+ends
+# anew SN: a device that begins anew, and what it is asked
+anew() {
+    get "cdata?SN=$1&options=all" >/dev/null
+    get "getrequest?SN=$1" | cut -d: -f3-
+}
+row="transaction pin=17${t}eventtype=3${t}time_second=841132873"
+pages='type=tabledata&cmdid=1&packcnt=2'
+asked='DATA QUERY ATTLOG StartTime=2026-03-'
+listening -o request=2026-03-02..2026-03-02 -o request=2026-03-03..2026-03-03 http://:0
+for n in 1 2 3; do
+    is "$(anew A1)" "${asked}02 00:00:00${t}EndTime=2026-03-02 23:59:59" "what was not answered is asked again"
+done
+is "$(anew A1)" "${asked}03 00:00:00${t}EndTime=2026-03-03 23:59:59" "and given up, for the next"
+like "$(<err)" 'A1: 2026-03-02..2026-03-02: asked 3 times, and nothing came of it' "which is said"
+get 'cdata?SN=A2&DeviceType=acc&options=all' >/dev/null
+get 'getrequest?SN=A2' >/dev/null
+post "querydata?SN=A2&$pages&packidx=2&tablename=user&count=1" "user pin=1" >/dev/null
+post "querydata?SN=A2&$pages&packidx=1&tablename=transaction&count=1" "$row" >/dev/null
+is "$(grep -c 'has sent' err)" 0 "people, or the first of two pages, are not the answer"
+post "querydata?SN=A2&$pages&packidx=2&tablename=transaction&count=1" "$row" >/dev/null
+like "$(<err)" 'A2: 2026-03-02..2026-03-02: has sent what it has; 2 records' "the last page is"
 ends
 listening -o request=A2:2026-03-01..2026-03-31 http://:0
 device "one device" --polls 2 --sn A1
@@ -305,8 +343,19 @@ get 'getrequest?SN=A4&INFO=Ver,5,5,7,x' >/dev/null
 like "$(<err)" 'A4: its log has 7 records, and had 300' "a log that shrinks"
 post 'cdata?SN=A5&table=OPERLOG' "OPLOG 21${t}0${t}2026-03-02 10:00:00${t}0" >/dev/null
 like "$(<err)" 'A5: its clock was set, at 2026-03-02T10:00:00 by that clock' "a clock that was set"
+for n in 1 2; do
+    post 'cdata?SN=A5&table=OPERLOG' "OPLOG 21${t}0${t}2026-03-02 08:00:00${t}0" >/dev/null
+done
+is "$(grep -c 'A5: its clock was set, at 2026-03-02T08:00:00' err)" 1 "to an earlier time: said, and once"
 post 'cdata?SN=A6&table=ATTLOG' "17${t}1971--10--29 -23:-59:-53${t}0${t}1" >/dev/null
 like "$(<err)" 'A6: its clock is not set' "a clock that is not set"
+# stamp ADDRESS: what a device of this address is told to have sent
+stamp() { get 'cdata?SN=A7&options=all' --interface "$1" | sed -n 's/^Stamp=//p'; }
+post 'cdata?SN=A7&Stamp=841132872' "$(at 08:01:12)" >/dev/null
+is "$(stamp 127.0.0.1)" 841132872 "old firmware goes on where it was"
+is "$(stamp 127.0.0.2)" 9999 "another device with its number begins anew, and loses nothing"
+is "$(stamp 127.0.0.1) $(stamp 127.0.0.2)" "9999 9999" "both do"
+is "$(grep -c 'serial number A7 comes from 127.0.0.1 and from 127.0.0.2 by turns' err)" 1 "two devices with one number are told of, once"
 ends
 
 # Another device behind the same address, ten minutes after the last word of the one before.
@@ -315,8 +364,10 @@ if [ "${MODE:-release}" = release ] && [ -e "$B/tests/support/fault_warp.so" ]; 
     # shellcheck disable=SC2317 # called by wait_for
     later() { [ "$(python3 "$warp" clock)" -gt 600 ]; }
     python3 "$warp" clock 1
-    TS_WARP=$T/clock LD_PRELOAD=$B/tests/support/fault_warp.so listening http://:0
+    TS_WARP=$T/clock LD_PRELOAD=$B/tests/support/fault_warp.so \
+        listening -o request=OLD:2026-03-01..2026-03-31 http://:0
     get 'cdata?SN=OLD' >/dev/null
+    is "$(get 'getrequest?SN=OLD' | head -c 6) $(get 'getrequest?SN=OLD')" "200 C: 200 OK" "a question"
     get 'cdata?SN=OTHER' --interface 127.0.0.2 >/dev/null
     get 'cdata?SN=TWIN' --interface 127.0.0.2 >/dev/null
     python3 "$warp" clock 5000
@@ -326,6 +377,8 @@ if [ "${MODE:-release}" = release ] && [ -e "$B/tests/support/fault_warp.so" ]; 
     get 'cdata?SN=THIRD' --interface 127.0.0.2 >/dev/null
     is "$(grep -o 'serial number.*' err)" \
         'serial number NEW where OLD was: was the device replaced?' "a device in another's place is noticed"
+    is "$(get 'getrequest?SN=OLD' | head -c 6) $(get 'getrequest?SN=OLD')" "200 C: 200 OK" \
+        "a question that nothing came of comes again after ten minutes"
     ends
 else
     skip "a device in another's place: needs MODE=release"

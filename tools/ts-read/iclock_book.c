@@ -102,7 +102,7 @@ struct iclock_device *iclock_book_see(
         if (b->count == b->most && !forget_one(b))
             return NULL;
         d = mem_alloc(sizeof *d);
-        *d = (struct iclock_device){.last_s = -1, .last_index = -1, .operation_s = -1, .logs = -1};
+        *d = (struct iclock_device){.last_s = -1, .last_index = -1, .logs = -1};
         memcpy(d->serial, serial, strlen(serial) + 1);
         d->next = *chain;
         *chain = d;

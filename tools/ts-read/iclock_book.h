@@ -12,6 +12,13 @@
 
 #define ICLOCK_PERIODS 16 /* of -o request=; a bit each */
 
+#define ICLOCK_OPERATIONS 4
+
+struct iclock_operation {
+    long op; /* 0: none */
+    int64_t at_s;
+};
+
 /* Zeroed when it is new, but for serial, and numbers that are -1. */
 struct iclock_device {
     char serial[ICLOCK_SERIAL];
@@ -24,12 +31,16 @@ struct iclock_device {
      * out. */
     uint32_t asked, answered;
     unsigned tries;
-    uint64_t sent; /* records of the period in hand */
+    uint64_t sent;    /* records of the period in hand */
+    int64_t asked_ms; /* when it was asked, or last sent some */
 
     int64_t last_s, last_index; /* of the newest record: local seconds, counter; -1: none */
-    int64_t operation_s;        /* newest operation that was told of */
-    long logs;                  /* -1: not known */
-    bool told_unset;
+    struct iclock_operation operation[ICLOCK_OPERATIONS]; /* that were told of, in turn */
+    unsigned operations;
+    long logs;               /* -1: not known */
+    char left[ADDRESS_TEXT]; /* where it came from before host … */
+    int64_t moved_ms;        /* … and until when */
+    bool told_unset, told_twin;
 
     unsigned held;                       /* requests in hand */
     struct iclock_device *next;          /* in its chain */

@@ -12,6 +12,7 @@
 #define NOTICES_A_MINUTE 60u /* then they are only counted */
 #define STEP_S 60            /* a clock that goes back by less is not told of */
 #define SILENT_MS 300000     /* a device that another took the place of is silent for so long */
+#define TWIN_MS 600000       /* back at its address within that time: it is two */
 
 struct iclock_watch {
     unsigned notices, unsaid;
@@ -100,10 +101,14 @@ static void see_operation(
         {23, "its attendance records were deleted"},
     };
 
+    for (size_t i = 0; i < ICLOCK_OPERATIONS; i++)
+        if (d->operation[i].op == op && d->operation[i].at_s == at_s)
+            return; /* the same post again */
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
-        if (told[i].op != op || at_s <= d->operation_s)
+        if (told[i].op != op)
             continue;
-        d->operation_s = at_s;
+        d->operation[d->operations++ % ICLOCK_OPERATIONS] =
+            (struct iclock_operation){.op = op, .at_s = at_s};
         iclock_notice(w, "%s: %s, at %.*s by that clock", d->serial, told[i].text, (int)at.n, at.p);
     }
 }
@@ -158,6 +163,23 @@ void iclock_watch_logs(struct iclock_watch *w, struct iclock_device *d, long log
     d->logs = logs;
 }
 
+/* To another address, and soon back: there are two.  Each has a place of its own in its log. */
+static void see_move(struct iclock_watch *w, struct iclock_device *d, const char *host)
+{
+    if (!d->host[0] || strcmp(d->host, host) == 0)
+        return;
+    memset(d->stamp, 0, sizeof d->stamp);
+    if (!d->told_twin && strcmp(d->left, host) == 0 && d->seen_ms - d->moved_ms < TWIN_MS) {
+        iclock_notice(w,
+            "serial number %s comes from %s and from %s by turns: "
+            "if they are two devices, their records cannot be told apart",
+            d->serial, host, d->host);
+        d->told_twin = true;
+    }
+    memcpy(d->left, d->host, sizeof d->left);
+    d->moved_ms = d->seen_ms;
+}
+
 /* A new number behind an address that only one device had, and that it left. */
 void iclock_watch_place(struct iclock_watch *w, struct iclock_book *book, struct iclock_device *d,
     const char *host, bool fresh)
@@ -171,5 +193,6 @@ void iclock_watch_place(struct iclock_watch *w, struct iclock_book *book, struct
             iclock_notice(w, "%s: serial number %s where %s was: was the device replaced?", host,
                 d->serial, other->serial);
     }
+    see_move(w, d, host);
     snprintf(d->host, sizeof d->host, "%s", host);
 }

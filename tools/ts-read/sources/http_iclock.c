@@ -5,7 +5,7 @@
  * hears, it keeps them and sends them again.  What it says of people is read and dropped, and
  * nothing that changes a device is ever asked of it.
  *
- *     no serial number             400
+ *     no serial number             400; OK to a ping
  *     one that is not in the list  503, said once: it keeps its records until it is let in
  *     records                      OK: n after their receipts, 503 otherwise
  *     people, pictures, state      OK, or tablename=n, at once; with --snapshots pictures are
@@ -25,6 +25,7 @@
 #define DEVICES_MOST 8192u
 #define STRANGERS_MOST 64u /* told of by name */
 #define TRIES 3u           /* of asking for a period */
+#define PATIENCE_MS 600000 /* with a device that was asked and sends nothing */
 
 struct iclock {
     const struct source_env *env;
@@ -182,11 +183,24 @@ static struct iclock_terms make_terms(const struct talk *t, struct buf *zone)
         .photos = s->env->pictures};
 }
 
-/* A device that begins anew has forgotten what it was asked. */
-static void ask_again(struct iclock_device *d)
+/* It has not answered, has perhaps never heard: it is asked again, or given up. */
+static void ask_again(struct iclock *s, struct iclock_device *d)
 {
-    if (d->tries < TRIES)
+    uint32_t open = d->asked & ~d->answered;
+    unsigned i = 0;
+
+    if (open == 0)
+        return;
+    if (d->tries < TRIES) {
         d->asked &= d->answered;
+        return;
+    }
+    while (!(open & 1u << i))
+        i++;
+    d->answered |= open; /* there is one at a time */
+    d->tries = 0;
+    iclock_notice(s->watch, "%s: %.*s: asked %u times, and nothing came of it", d->serial,
+        (int)s->period_text[i].n, s->period_text[i].p, TRIES);
 }
 
 static void give_terms(struct talk *t, struct reply *reply)
@@ -194,7 +208,7 @@ static void give_terms(struct talk *t, struct reply *reply)
     struct buf zone = {0};
     struct iclock_terms terms = make_terms(t, &zone);
 
-    ask_again(t->device);
+    ask_again(t->iclock, t->device); /* it begins anew, and has forgotten */
     if (t->device->acc)
         iclock_print_push(reply->text, &terms, true);
     else
@@ -232,10 +246,13 @@ static void give_work(struct talk *t, struct reply *reply)
 
     if (t->query.logs >= 0)
         iclock_watch_logs(s->watch, d, t->query.logs);
+    if (d->seen_ms - d->asked_ms >= PATIENCE_MS)
+        ask_again(s, d);
     for (unsigned i = 0; i < s->periods && d->asked == d->answered; i++) {
         if (!is_asked(s, d, i) || d->asked & 1u << i)
             continue;
         d->asked |= 1u << i;
+        d->asked_ms = d->seen_ms;
         d->tries++;
         d->sent = 0;
         iclock_print_query(reply->text, s->first_id + i, &s->period[i], d->acc);
@@ -395,6 +412,18 @@ static void begin_reply(struct reply *reply)
     reply->fields = "Pragma: no-cache\r\nCache-Control: no-store\r\n";
 }
 
+/* A picture that is too large must not stand before the records for ever. */
+static bool is_large(const struct talk *t, const struct head *head)
+{
+    size_t most = t->iclock->env->body_bytes;
+
+    if (t->query.table != ICLOCK_PHOTO || head->body_bytes <= most)
+        return false;
+    iclock_notice(t->iclock->watch, "%s: a photo of %llu bytes is dropped: --max-body is %zu",
+        t->device->serial, (unsigned long long)head->body_bytes, most);
+    return true;
+}
+
 static enum plan iclock_begin(struct request *r, const struct ask *ask, struct reply *reply)
 {
     struct iclock *s = r->state;
@@ -410,6 +439,11 @@ static enum plan iclock_begin(struct request *r, const struct ask *ask, struct r
         .live = t->query.page == ICLOCK_CDATA,
         .last_s = -1};
     r->own = t;
+    if (t->query.page == ICLOCK_HELLO && !t->query.serial[0]) {
+        begin_reply(reply);
+        give_ok(t, reply);
+        return PLAN_ANSWER;
+    }
     reply->status = find_device(s, t, ask);
     if (reply->status != 0) {
         reply->error = reply->status == 400 ? "no serial number" : NULL;
@@ -417,7 +451,7 @@ static enum plan iclock_begin(struct request *r, const struct ask *ask, struct r
     }
     begin_reply(reply);
     plan = reads ? PLAN_ANSWER : pages[t->query.page].post;
-    if (plan == PLAN_FEED && !has_records(s, t->query.table))
+    if (plan == PLAN_FEED && (!has_records(s, t->query.table) || is_large(t, ask->head)))
         plan = PLAN_DROP;
     if (plan == PLAN_ANSWER && reads)
         pages[t->query.page].get(t, reply);
@@ -465,7 +499,7 @@ static void take_page(struct talk *t)
     uint32_t open = d->asked & ~d->answered;
     struct iclock_result done = {.value = 0};
 
-    if (t->query.packs == 0 || t->query.pack < t->query.packs)
+    if (t->query.pack < t->query.packs)
         return;
     for (unsigned i = 0; i < t->iclock->periods; i++)
         if (open & 1u << i)
@@ -479,13 +513,21 @@ static void iclock_accepted(struct request *r, uint64_t events, uint64_t bad, st
 
     (void)bad;
     begin_reply(reply);
-    if (t->query.table == ICLOCK_ATTLOG || t->query.table == ICLOCK_EVENTS)
+    if (t->query.table == ICLOCK_PHOTO && events == 0)
+        iclock_notice(
+            t->iclock->watch, "%s: a photo is dropped: no picture was found in it", d->serial);
+    if (t->query.table == ICLOCK_ATTLOG || t->query.table == ICLOCK_EVENTS) {
         d->sent += events;
+        d->asked_ms = d->seen_ms; /* it is at it */
+    }
     if (t->query.table < ICLOCK_STAMPS && t->query.stamp[0])
         memcpy(d->stamp[t->query.table], t->query.stamp, sizeof t->query.stamp);
-    if (t->query.page == ICLOCK_QUERYDATA)
+    if (t->query.page == ICLOCK_QUERYDATA && t->query.table == ICLOCK_EVENTS)
         take_page(t);
-    if (t->query.tablename[0])
+    /* The number that it said itself: with any other it sends them for ever. */
+    if (t->query.tablename[0] && t->query.count[0])
+        buf_printf(reply->text, "%s=%s\n", t->query.tablename, t->query.count);
+    else if (t->query.tablename[0])
         buf_printf(reply->text, "%s=%llu\n", t->query.tablename, (unsigned long long)t->lines);
     else if (t->query.table == ICLOCK_EVENTS || t->query.table == ICLOCK_PHOTO)
         say(reply, "OK\n");
