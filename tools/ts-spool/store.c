@@ -108,6 +108,11 @@ int store_page(struct store *s, struct page *page, struct fault *why)
     return s->engine->page(s, page, why);
 }
 
+int store_find(struct store *s, struct found *found, size_t count, struct fault *why)
+{
+    return s->engine->find(s, found, count, why);
+}
+
 int store_change(struct store *s, struct action *action, const uint64_t *seq, size_t count,
     int64_t now_ms, struct fault *why)
 {

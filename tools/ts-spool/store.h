@@ -185,6 +185,17 @@ struct page {
    waiting.  Start with after = 0 and go on until ended. */
 int store_page(struct store *s, struct page *page, struct fault *why);
 
+/* Whether an event with this id was ever put, and what became of it.  One whose line was purged
+   counts as delivered. */
+struct found {
+    struct identity id;
+    bool there;       /* out */
+    enum state state; /* out, where it is there */
+};
+
+/* Fills them in.  They are looked up in one short transaction: a few hundred at a time. */
+int store_find(struct store *s, struct found *found, size_t count, struct fault *why);
+
 /* What all functions below have in common: `row` is called outside of any transaction, so it may
    wait for whoever reads its output; its slices live as long as the call; when it returns -1 the
    function does at once, with *why unchanged. */
@@ -283,6 +294,7 @@ struct engine {
     void (*heard)(struct store *s);
     int (*stat)(struct store *s, struct store_stat *stat, struct fault *why);
     int (*page)(struct store *s, struct page *page, struct fault *why);
+    int (*find)(struct store *s, struct found *found, size_t count, struct fault *why);
     int (*change)(struct store *s, struct action *action, const uint64_t *seq, size_t count,
         int64_t now_ms, struct fault *why);
     int (*audit)(struct store *s, const struct audit *audit, struct fault *why);

@@ -650,6 +650,38 @@ START_TEST(pages_find_by_id_and_state)
 }
 END_TEST
 
+START_TEST(ids_are_found_with_their_states)
+{
+    static const char *const names[] = {"z", "d", "h", "w", "x", "s", "d", "e"};
+    struct found found[8];
+    struct action action = {.change = CHANGE_ERASE, .states = STATES_ALL, .who = "t", .what = "t"};
+    uint64_t erased = 6;
+
+    put("d", "d", STATE_WAITING);
+    exchange(NULL, 0, 1);
+    answer(got[0].token, OUTCOME_DELIVERED, 0);
+    put("h", "h", STATE_HELD);
+    put("w", "w", STATE_WAITING);
+    put("x", "x", STATE_DEAD);
+    put("s", "s", STATE_SKIPPED);
+    put("e", "e", STATE_DEAD);
+    ck_assert_int_eq(store_change(store, &action, &erased, 1, now, &why), 0);
+    for (int i = 0; i < 8; i++)
+        identity_of_bytes(&found[i].id, slice_of(names[i]), NULL);
+    ck_assert_int_eq(store_find(store, found, 8, &why), 0);
+    ck_assert(!found[0].there);
+    for (int i = 1; i < 8; i++)
+        ck_assert_msg(found[i].there, "%s", names[i]);
+    ck_assert_int_eq(found[1].state, STATE_DELIVERED);
+    ck_assert_int_eq(found[2].state, STATE_HELD);
+    ck_assert_int_eq(found[3].state, STATE_WAITING);
+    ck_assert_int_eq(found[4].state, STATE_DEAD);
+    ck_assert_int_eq(found[5].state, STATE_SKIPPED);
+    ck_assert_int_eq(found[6].state, STATE_DELIVERED);
+    ck_assert_int_eq(found[7].state, STATE_DELIVERED); /* its line was purged */
+}
+END_TEST
+
 /* ---- days ---- */
 
 /* Puts an event of a device, day and serial number (-1: none); true when it was not known. */
@@ -1000,6 +1032,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_drain_begins_with_the_held);
     tcase_add_test(tc, the_held_starve_nobody);
     tcase_add_test(tc, pages_find_by_id_and_state);
+    tcase_add_test(tc, ids_are_found_with_their_states);
     tcase_add_test(tc, days_count_what_was_put);
     tcase_add_test(tc, audits_have_bounds);
     tcase_add_test(tc, days_follow_the_states);

@@ -647,6 +647,7 @@ const struct engine engine_postgresql = {
     .heard = pg_heard,
     .stat = pg_stat,
     .page = pg_page,
+    .find = pg_find,
     .change = pg_change,
     .audit = pg_audit,
     .devices = pg_devices,

@@ -92,6 +92,7 @@ enum pg_query {
     PG_PAGE_OPEN,
     PG_PAGE_EXCEPT,
     PG_PAGE_ID,
+    PG_FIND,
     PG_CHANGE_LOCK,
     PG_RETRY_OPEN,
     PG_RETRY_DELIVERED,
@@ -288,6 +289,7 @@ void pg_took_free(struct postgresql *s);
 
 int pg_stat(struct store *store, struct store_stat *stat, struct fault *why);
 int pg_page(struct store *store, struct page *page, struct fault *why);
+int pg_find(struct store *store, struct found *found, size_t count, struct fault *why);
 int pg_change(struct store *store, struct action *action, const uint64_t *seq, size_t count,
     int64_t now_ms, struct fault *why);
 int pg_audit(struct store *store, const struct audit *audit, struct fault *why);

@@ -174,6 +174,42 @@ int pg_page(struct store *store, struct page *page, struct fault *why)
     return rc;
 }
 
+struct finding {
+    const struct found *found;
+    size_t count;
+};
+
+static void add_found(struct pg_params *p, const void *arg)
+{
+    const struct finding *f = arg;
+
+    pg_array(p, PG_UUID, f->count);
+    for (size_t i = 0; i < f->count; i++)
+        pg_put_bytes(
+            p, (struct slice){(const char *)f->found[i].id.octets, sizeof f->found[i].id.octets});
+}
+
+int pg_find(struct store *store, struct found *found, size_t count, struct fault *why)
+{
+    struct finding finding = {found, count};
+    PGresult *r = ask_once(store, PG_FIND, add_found, &finding, why);
+
+    if (!r)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        found[i].there = false;
+    for (int i = 0; i < PQntuples(r); i++) {
+        int64_t n = pg_get(r, i, 0, 0);
+
+        if (n < 1 || (size_t)n > count)
+            continue;
+        found[n - 1].there = true;
+        found[n - 1].state = state_of(pg_get(r, i, 1, -1));
+    }
+    PQclear(r);
+    return 0;
+}
+
 /* ---- changes ---- */
 
 struct changing {

@@ -304,6 +304,8 @@ const char *const pg_sql[PG_QUERIES] = {
     [PG_PAGE_ID] = "SELECT e.seq, e.person, e.at, e.line, o.state, o.attempts, o.ambiguous,"
                    " o.reason FROM spool_id i JOIN spool_event e ON e.seq = i.seq"
                    " LEFT JOIN spool_open o ON o.seq = e.seq WHERE i.id = $1::uuid",
+    [PG_FIND] = "SELECT u.n, o.state FROM unnest($1::uuid[]) WITH ORDINALITY AS u(id, n)"
+                " JOIN spool_id i USING (id) LEFT JOIN spool_open o USING (seq)",
 
     [PG_CHANGE_LOCK] = "SELECT pg_advisory_xact_lock($1::int, $2::int)",
     [PG_RETRY_OPEN] =

@@ -617,6 +617,7 @@ const struct engine engine_sqlite = {
     .heard = sqlite_heard,
     .stat = sqlite_stat,
     .page = sqlite_page,
+    .find = sqlite_find,
     .change = sqlite_change,
     .audit = sqlite_audit,
     .devices = sqlite_devices,

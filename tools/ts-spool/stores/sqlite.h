@@ -341,6 +341,7 @@ enum state sqlite_state(const struct view *v, int exception, uint64_t seq);
 
 int sqlite_stat(struct store *store, struct store_stat *stat, struct fault *why);
 int sqlite_page(struct store *store, struct page *page, struct fault *why);
+int sqlite_find(struct store *store, struct found *found, size_t count, struct fault *why);
 int sqlite_change(struct store *store, struct action *action, const uint64_t *seq, size_t count,
     int64_t now_ms, struct fault *why);
 

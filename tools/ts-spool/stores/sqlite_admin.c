@@ -273,6 +273,37 @@ int sqlite_page(struct store *store, struct page *page, struct fault *why)
     return rc;
 }
 
+static int find_one(struct sqlite *s, const struct view *v, struct found *f, struct fault *why)
+{
+    struct page page = {.id = &f->id};
+    struct known known;
+    int rc = seek(s, &page, why);
+
+    f->there = rc > 0;
+    if (rc <= 0)
+        return rc;
+    if (sqlite_known(s, page.after + 1, &known, why) < 0)
+        return -1;
+    f->state = known.there ? sqlite_state(v, known.state, page.after + 1) : STATE_DELIVERED;
+    return 0;
+}
+
+int sqlite_find(struct store *store, struct found *found, size_t count, struct fault *why)
+{
+    struct sqlite *s = (struct sqlite *)store;
+    struct view v = {0};
+    int rc = sqlite_begin(s, false, why) < 0 || sqlite_view(s, &v, why) < 0 ? -1 : 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = find_one(s, &v, &found[i], why);
+    if (rc == 0)
+        rc = sqlite_commit(s, why);
+    if (rc < 0)
+        sqlite_undo(s);
+    ranges_free(&v.done);
+    return rc;
+}
+
 /* ---- changes ---- */
 
 struct changing {
