@@ -5,6 +5,7 @@
  * devices nothing is kept but sums.
  */
 #include "audit.h"
+#include "against.h"
 
 #include <stdlib.h>
 
@@ -20,7 +21,16 @@
 #define WIDTH_MIN 6
 #define WIDTH_MAX 40
 
-enum { OPT_DEVICE = OPTION_LONG, OPT_DAY, OPT_SINCE, OPT_UNTIL, OPT_GAPS, OPT_JSON, OPT_CSV };
+enum {
+    OPT_DEVICE = OPTION_LONG,
+    OPT_DAY,
+    OPT_SINCE,
+    OPT_UNTIL,
+    OPT_GAPS,
+    OPT_AGAINST,
+    OPT_JSON,
+    OPT_CSV
+};
 
 static const struct option_spec options[] = {
     {OPT_DEVICE, "device", "ID", "of this device"},
@@ -28,6 +38,7 @@ static const struct option_spec options[] = {
     {OPT_SINCE, "since", "DAY", "from this day on"},
     {OPT_UNTIL, "until", "DAY", "up to this day, with it"},
     {OPT_GAPS, "gaps", NULL, "the missing serial numbers, in place of days"},
+    {OPT_AGAINST, "against", "FILE", "what of that, by ts-read, is missing or not in"},
     {OPT_JSON, "json", NULL, "one JSON object a line; the last one is the sum"},
     {OPT_CSV, "csv", NULL, "a table, safe to open in a spreadsheet"},
     OPTION_HELP,
@@ -43,6 +54,7 @@ struct auditing {
     struct audit query;
     struct audit_view view;
     const struct audit_form *form;
+    const char *against; /* NULL: not asked */
     struct audit_sum sum;
     struct line_writer out;
     struct missing *missing;
@@ -228,6 +240,9 @@ static int set_option(void *arg, const struct option_value *v, struct fault *why
     case OPT_GAPS:
         a->view.gaps = true;
         return 0;
+    case OPT_AGAINST:
+        a->against = v->arg;
+        return 0;
     default:
         a->form = v->code == OPT_JSON ? &audit_json : &audit_csv;
         return 0;
@@ -287,6 +302,21 @@ static int exit_status(const struct audit_sum *s)
     return s->all.in[STATE_DEAD] > 0 || s->missing > 0 ? EX_DATAERR : 0;
 }
 
+/* What devices hold, in place of the audit. */
+static int audit_against(struct auditing *a, struct store *s, struct fault *why)
+{
+    struct against against = {.path = a->against,
+        .only = &a->query,
+        .form = a->form == &audit_table  ? AGAINST_TABLE
+                : a->form == &audit_json ? AGAINST_JSON
+                                         : AGAINST_CSV,
+        .out = &a->out};
+
+    if (a->view.gaps)
+        return fault_set(why, EX_USAGE, "--against: not with --gaps");
+    return against_run(&against, s, why);
+}
+
 static int run(const struct program *program, int argc, char **argv, struct fault *why)
 {
     struct auditing a = {.form = &audit_table};
@@ -298,7 +328,7 @@ static int run(const struct program *program, int argc, char **argv, struct faul
     a.parser = event_reader_new();
     a.missing = missing_new();
     line_writer_init(&a.out, 1, "standard output");
-    rc = audit(&a, s, why);
+    rc = a.against ? audit_against(&a, s, why) : audit(&a, s, why);
     line_writer_free(&a.out);
     missing_free(a.missing);
     event_reader_free(a.parser);
@@ -306,12 +336,13 @@ static int run(const struct program *program, int argc, char **argv, struct faul
     free(a.day);
     free(a.gap);
     store_close(s);
-    return rc < 0 ? -1 : exit_status(&a.sum);
+    return rc < 0 || a.against ? rc : exit_status(&a.sum);
 }
 
 const struct command command_audit = {
     .program = {.name = "ts-spool audit",
-        .synopsis = "[--device ID] [--day DAY] [--gaps] [--json | --csv] [option …] STORE",
+        .synopsis =
+            "[--device ID] [--day DAY] [--gaps | --against FILE] [--json | --csv] [option …] STORE",
         .summary = "Says of each device and day what became of its events.",
         .options = options,
         .more = "Exit status: 0 all is in and no serial number is missing, 75 events wait or are\n"
