@@ -26,6 +26,21 @@ START_TEST(nothing_is_recognised_in_nothing)
 }
 END_TEST
 
+START_TEST(pushed_bodies_are_recognised)
+{
+    static const char *const pushed[] = {
+        "OPLOG 13\t0\t2024-03-12 11:03:28\t0\t0\t0\t0\r\n",
+        "OPLOG 0\t0\t289515406\t0\t0\t0\t0\n",
+        "USER PIN=4\tName=\tPri=0\n",
+        "time=2026-09-09 12:09:11\tsensor=02\trelay=00\talarm=01\tdoor=01\r\n",
+        "time=2026-09-09 12:09:10\tpin=445966\tcardno=0\tevent=3\n",
+    };
+
+    for (size_t i = 0; i < sizeof pushed / sizeof *pushed; i++)
+        ck_assert_ptr_eq(format_sniff(slice_of(pushed[i]), true), format_find(SLICE("zk-push")));
+}
+END_TEST
+
 static const struct {
     const char *in;
     bool end;
@@ -105,6 +120,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, names_are_sorted_and_found);
     tcase_add_test(tc, nothing_is_recognised_in_nothing);
+    tcase_add_test(tc, pushed_bodies_are_recognised);
     tcase_add_loop_test(tc, frames_a_line, 0, (int)(sizeof lines / sizeof *lines));
     tcase_add_test(tc, takes_lines_off_a_head);
     tcase_add_test(tc, the_last_value_of_an_option_counts);

@@ -788,7 +788,8 @@ static enum frame push_frame(
 
 /* ---- recognising ---- */
 
-/* Rows of columns look like those of zk-attlog and are left to it. */
+/* Rows of columns look like those of zk-attlog and are left to it; an OPLOG does too, and is not.
+ */
 static int push_sniff(struct slice head, bool whole)
 {
     struct slice line, word;
@@ -798,10 +799,11 @@ static int push_sniff(struct slice head, bool whole)
     for (int i = 0; i < 4 && format_head_line(&head, &line); i++) {
         word = first_word(line);
         if (word.p && is_word(word, "oplog"))
-            return 90;
+            return 97;
         split(line, &row);
         read_pairs(&row);
-        if (row.columns > 3 && row.columns <= COLUMNS_MAX && row.value[KEY_PIN].p &&
+        if (row.columns > 3 && row.columns <= COLUMNS_MAX &&
+            (row.value[KEY_PIN].p || row.value[KEY_SENSOR].p) &&
             (row.value[KEY_TIME].p || row.value[KEY_PACKED].p))
             return 90;
         if (word.p && find_topic(word) == TOPIC_PEOPLE && row.value[KEY_PIN].p)
