@@ -8,6 +8,7 @@
 # What a reader would change is changed mechanically, and nothing else:
 #   https://hrms.example, http://localhost:9981   a receiver that takes everything
 #   port 8080, port 7000                          free ports
+#   zk://10.1.0.7, hikvision://10.1.0.8           simulated terminals: EXAMPLES_PASSAGES of known people
 #   /etc/turnstile/                               a folder with hrms.token in it
 #   /mnt/usb/, /var/spool/turnstile/              the folder itself
 #
@@ -40,6 +41,25 @@ md_examples() {
     ' "$1"
 }
 
+# simulated NAME OPTION...: a terminal of tests/sim; sets $port.
+simulated() {
+    spawn python3 "$ROOT/tests/sim/$1.py" "${@:2}" >"$site/$1.said"
+    wait_for 10 grep -q '[0-9]$' "$site/$1.said"
+    port=$(grep -oE '[0-9]+$' "$site/$1.said")
+}
+
+EXAMPLES_PASSAGES=5
+terminals_start() {
+    simulated zk --records 3 --users 3 --start 2026-05-12T07:00:00
+    zk_port=$port
+    simulated hikvision user=reader 'password=a long password' offset=+08:00 \
+        now=2026-05-13T09:00:00
+    hikvision_port=$port
+    curl -fs "http://127.0.0.1:$port/_sim/log" --data-binary '[
+        {"time": "2026-05-12T07:58:12+08:00", "employeeNoString": "104"},
+        {"time": "2026-05-12T17:01:40+08:00", "employeeNoString": "104"}]' >/dev/null
+}
+
 # The folder, the receiver and the ports for one document. Sets $site (the folder).
 examples_start() {
     site=$T/site.$1
@@ -51,6 +71,8 @@ examples_start() {
     receiver_port=${receiver_port%%/*}
     http_port=$(port_free)
     tcp_port=$(port_free)
+    zk_port='' hikvision_port=''
+    ! grep -qE '(zk|hikvision)://10\.1\.' "$2" || terminals_start
     live=()
     examples_log=$T/log.$1
     : >"$examples_log"
@@ -63,6 +85,8 @@ as_run() {
     sed -e "s|https://hrms\.example|http://localhost:$receiver_port|g" \
         -e "s|http://localhost:9981|http://localhost:$receiver_port|g" \
         -e "s|\([:/]\)8080|\1$http_port|g; s|\([:/]\)7000|\1$tcp_port|g" \
+        -e "s|zk://10\.1\.0\.7|zk://127.0.0.1:$zk_port|g" \
+        -e "s|hikvision://10\.1\.0\.8|hikvision://127.0.0.1:$hikvision_port|g" \
         -e "s|/etc/turnstile/|$site/etc/|g" \
         -e "s|/mnt/usb/|$site/|g; s|/var/spool/turnstile/|$site/|g" "$1"
 }
@@ -148,7 +172,7 @@ examples_test() {
     blocks=$T/blocks.$name
     mkdir -p "$blocks"
     "$1_examples" "$2" "$blocks"
-    examples_start "$name" || {
+    examples_start "$name" "$2" || {
         ok 1 "$name: the receiver starts"
         return
     }
