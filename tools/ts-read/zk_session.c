@@ -296,7 +296,6 @@ static bool lost(struct zk_session *s, struct zk_news *news, const char *why)
 {
     news->why = why;
     s->lost = true;
-    s->connected = false;
     return say(s, news, ZK_NEWS_LOST);
 }
 
@@ -585,7 +584,7 @@ enum zk_news_kind zk_session_next(struct zk_session *s, int64_t now_ms, struct z
             continue;
         }
         s->in_from += used;
-        s->junk += take == ZK_TAKE_JUNK ? used : 0;
+        s->junk = take == ZK_TAKE_JUNK ? s->junk + used : 0;
         if (s->junk > JUNK_MAX && lost(s, news, "this is no ZKTeco device"))
             break;
         if (take == ZK_TAKE_PACKET && take_packet(s, &p, news, now_ms))

@@ -35,10 +35,10 @@ struct zk {
     const struct source_env *env;
     const char *operand;
     struct endpoint at;
-    bool tcp, udp; /* what may be tried */
-    bool over_udp; /* what is tried, or used, now */
-    bool keyed;    /* there is a communication key … */
-    uint32_t key;  /* … this one */
+    bool tcp, udp;    /* what may be tried */
+    bool over_udp;    /* what is tried, or used, now */
+    bool keyed;       /* there is a communication key … */
+    uint32_t key;     /* … this one */
     struct zk_device *device;
     struct zk_session *session;
     int fd; /* -1: no connection */
@@ -54,8 +54,31 @@ struct zk {
 
 /* ---- connections ---- */
 
+static void send_packets(struct zk *z)
+{
+    struct slice packet;
+
+    while (!z->broken && zk_session_out(z->session, &packet)) {
+        ssize_t n = send(z->fd, packet.p + z->sent, packet.n - z->sent, MSG_NOSIGNAL);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        z->broken = n < 0 && !z->over_udp; /* a datagram that got lost is asked for again */
+        z->sent = z->over_udp || n < 0 ? packet.n : z->sent + (size_t)n;
+        if (z->sent < packet.n)
+            continue;
+        z->sent = 0;
+        zk_session_sent(z->session);
+    }
+}
+
+/* The device is told goodbye, whatever happened, or it keeps the place for minutes. */
 static void hang_up(struct zk *z)
 {
+    if (z->session && zk_session_open_now(z->session)) {
+        zk_session_exit(z->session, monotonic_ms());
+        send_packets(z);
+    }
     if (z->device)
         zk_device_disconnected(z->device);
     zk_session_free(z->session);
@@ -190,24 +213,6 @@ static void end_connect(struct zk *z, struct fault *why)
 
 /* ---- bytes ---- */
 
-static void send_packets(struct zk *z)
-{
-    struct slice packet;
-
-    while (!z->broken && zk_session_out(z->session, &packet)) {
-        ssize_t n = send(z->fd, packet.p + z->sent, packet.n - z->sent, MSG_NOSIGNAL);
-
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        z->broken = n < 0 && !z->over_udp; /* a datagram that got lost is asked for again */
-        z->sent = z->over_udp || n < 0 ? packet.n : z->sent + (size_t)n;
-        if (z->sent < packet.n)
-            continue;
-        z->sent = 0;
-        zk_session_sent(z->session);
-    }
-}
-
 /* Takes what is there: 1 something, 0 nothing, -1 the connection has ended. */
 static int receive(struct zk *z)
 {
@@ -243,10 +248,6 @@ static void zk_close(void *state)
 
     if (!z)
         return;
-    if (z->session && zk_session_open_now(z->session)) {
-        zk_session_exit(z->session, monotonic_ms());
-        send_packets(z);
-    }
     hang_up(z);
     zk_device_free(z->device);
     free(z);
@@ -340,8 +341,10 @@ static enum source_state talk(struct zk *z, struct fault *why)
         hang_up(z);
         z->ended = true;
     }
-    if (run == ZK_RUN_FAULT)
+    if (run == ZK_RUN_FAULT) {
+        hang_up(z);
         return SOURCE_ERROR;
+    }
     if (z->down && zk_device_known(z->device)) {
         msg_warn("%s: connected again", z->operand);
         z->down = false;
