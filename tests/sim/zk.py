@@ -5,8 +5,9 @@
 usage: zk.py [option ...]
 
 Says "listening on PORT" when it is ready. Each command that a client sends is a line of --log:
-tcp or udp, and its number. Lines of the --happens file, a FIFO, are what
-happens at the device:
+tcp or udp, and its number. With --each there is a device more for each of these quirks, "listening
+on PORT QUIRK", and its log is FILE.QUIRK. Lines of the --happens file, a FIFO, are what happens at
+the device:
 
     punch USER [YYYY-MM-DDTHH:MM:SS]   a record, and a live event for who asked for them
     mute USER [TIME]                   a record without the live event
@@ -17,7 +18,10 @@ happens at the device:
     drop                               all connections end, without a word
     sleep, wake                        nothing is answered; again
     layout SIZE                        new firmware: other records
+    event SIZE                         live events have that many bytes from now on
+    quirk NAME, cured NAME             it begins to have one of the QUIRKS; it has it no more
 
+A log that is full (--room) loses its oldest record with each new one.
 --quirk takes names separated by commas: see QUIRKS.
 """
 import argparse
@@ -57,6 +61,8 @@ QUIRKS = {
     "double": "UDP: each comes twice",
     "garbage": "the old way gives other memory",
     "no-serial": "no option is known",
+    "mute-serial": "who asks for an option gets no answer",
+    "keeps-users": "the table of users is not handed over",
     "no-events": "live events are refused",
     "access": "set up for access control: 4989",
     "sdk": "6001 to everybody",
@@ -106,9 +112,9 @@ def comm_key(key, session, ticks=50):
 class Device:
     """Its users and its log; what the connections share."""
 
-    def __init__(self, options):
+    def __init__(self, options, quirk, log):
         self.options = options
-        self.quirks = set(options.quirk.split(",")) if options.quirk else set()
+        self.quirks = set(quirk.split(",")) if quirk else set()
         unknown = self.quirks - set(QUIRKS)
         if unknown:
             sys.exit("zk.py: no such quirk: " + " ".join(unknown))
@@ -130,7 +136,7 @@ class Device:
             self.log.append((dice.choice(self.users), when, dice.choice((1, 1, 1, 15, 4)),
                              0 if when.hour < 12 else 1))
         self.changed()
-        self.out = open(options.log, "w", buffering=1, encoding="ascii") if options.log else None
+        self.out = open(log, "w", buffering=1, encoding="ascii") if log else None
 
     def changed(self):
         self.sums = {}
@@ -206,6 +212,7 @@ class Device:
                 datetime.datetime.now().replace(microsecond=0)
             entry = (words[0], when, 15, 0)
             self.log.append(entry)
+            del self.log[:-self.options.room]
             self.changed()
             if not live:
                 return
@@ -233,6 +240,12 @@ class Device:
                 self.serial = words[1]
             elif words[0] == "layout":
                 self.layout = words[1]
+            elif words[0] == "event":
+                self.options.event = int(words[1])
+            elif words[0] == "quirk":
+                self.quirks.add(words[1])
+            elif words[0] == "cured":
+                self.quirks.discard(words[1])
             elif words[0] == "drop":
                 for peer in list(self.peers):
                     peer.hang_up()
@@ -316,6 +329,9 @@ class Peer:
         if self.has("access") and which == 13:
             self.put(4989, SESSION, reply)
             return
+        if self.has("keeps-users") and which == 9:
+            self.put(4989, SESSION, reply)
+            return
         table = self.device.log_bytes() if which == 13 else self.device.user_bytes()
         self.device.tables[self] = table
         if self.has("at-once"):
@@ -340,12 +356,12 @@ class Peer:
 
     def take(self, packet):
         """One request."""
-        if len(packet) < 8 or self.device.asleep.is_set():
+        if len(packet) < 8:
             return
         command, _, session, reply = struct.unpack("<4H", packet[:8])
         data = packet[8:]
         self.device.note(self.kind, command)
-        if command == 2000:
+        if command == 2000 or self.device.asleep.is_set():
             return
         if self.has("slow"):
             time.sleep(0.01)
@@ -406,6 +422,8 @@ class Peer:
 
     def option(self, data, reply):
         name = data.split(b"\0")[0].decode("latin-1")
+        if self.has("mute-serial"):
+            return
         values = {"~SerialNumber": self.device.serial, "~DeviceName": "SIM40",
                   "~Platform": "ZEM560_TFT", "~ZKFPVersion": "10"}
         if name in values and not self.has("no-serial"):
@@ -549,6 +567,17 @@ def sockets(port, tcp, udp):
     return t, u, number
 
 
+def listen(device, port, name):
+    only = device.options.only
+    tcp, udp, port = sockets(port, only != "udp", only != "tcp")
+    device.log_bytes()
+    if only != "udp":
+        threading.Thread(target=serve_tcp, args=(device, tcp), daemon=True).start()
+    if only != "tcp":
+        threading.Thread(target=serve_udp, args=(device, udp), daemon=True).start()
+    print("listening on %d%s" % (port, name), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--port", type=int, default=0)
@@ -565,6 +594,7 @@ def main():
     parser.add_argument("--pace", type=int, default=300, help="most seconds between two records")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quirk", default="")
+    parser.add_argument("--each", nargs="+", default=[], metavar="QUIRK")
     parser.add_argument("--cut", type=int, default=1, help="which transfer cut-once is about")
     parser.add_argument("--frames", action="store_true",
                         help="TCP: a frame once the one before was read, for clients that need it")
@@ -572,19 +602,16 @@ def main():
     parser.add_argument("--happens")
     parser.add_argument("--attlog", help="write the log as a memory stick would have it, and end")
     options = parser.parse_args()
-    device = Device(options)
+    device = Device(options, options.quirk, options.log)
     if options.attlog:
         with open(options.attlog, "w", encoding="ascii") as out:
             for entry in device.log:
                 out.write("%9s\t%s\t1\t%d\t%d\t0\r\n" % (entry[0], entry[1], entry[3], entry[2]))
         return
-    tcp, udp, port = sockets(options.port, options.only != "udp", options.only != "tcp")
-    device.log_bytes()
-    if options.only != "udp":
-        threading.Thread(target=serve_tcp, args=(device, tcp), daemon=True).start()
-    if options.only != "tcp":
-        threading.Thread(target=serve_udp, args=(device, udp), daemon=True).start()
-    print("listening on %d" % port, flush=True)
+    listen(device, options.port, "")
+    for quirk in options.each:
+        listen(Device(options, quirk, options.log and options.log + "." + quirk), 0, " " + quirk)
+    print("ready", flush=True)
     if options.happens:
         with open(options.happens, encoding="utf-8") as lines:
             for line in lines:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """How fast time runs for programs under tests/support/fault_warp.c.
 
-usage: warp.py FILE FACTOR     from now on, so many times as fast; makes FILE
-       warp.py FILE            prints how many seconds clocks are ahead
+usage: warp.py FILE FACTOR [SECONDS]   from now on, so many times as fast, after a leap ahead;
+                                       makes FILE
+       warp.py FILE                    prints how many seconds clocks are ahead
 """
 import os
 import struct
@@ -26,6 +27,7 @@ def main():
     if factor is None:
         print(ahead // 10**9)
         return
+    ahead += int(sys.argv[3]) * 10**9 if len(sys.argv) > 3 else 0
     os.pwrite(fd, ENTRY.pack(now, ahead, factor), 8 + count * ENTRY.size)
     os.pwrite(fd, struct.pack("=q", count + 1), 0)
 

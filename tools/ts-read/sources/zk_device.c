@@ -53,7 +53,7 @@ struct zk_device {
     const char *operand;
     struct zk_session *session; /* NULL: not connected */
     enum step step;
-    bool known; /* it told who it is */
+    bool known; /* it told who it is, over this connection */
     bool stopping, listening;
     int64_t idle_until_ms;
 
@@ -68,11 +68,12 @@ struct zk_device {
     uint32_t size, end;  /* bytes; end: of its records */
     uint32_t from, high; /* where to read from; SEARCH: what lies before is not looked at yet */
     enum zk_layout layout;
+    bool have_users; /* they were read since its first opening */
     struct buf look; /* what is read for HEAD, USERS, PLACE, SEARCH */
 
     struct zk_reading reading;
     struct zk_feed *feed;
-    bool said_full, said_mute, said_short, said_nonsense;
+    bool said_nameless, said_full, said_wrapped, said_mute, said_short, said_nonsense;
 };
 
 struct zk_device *zk_device_new(const struct source_env *env, const char *operand, size_t number)
@@ -175,7 +176,7 @@ static void go(struct zk_device *d, enum step step, int64_t now_ms)
         read_range(d, d->from, d->end, now_ms);
         break;
     case IDLE:
-        d->idle_until_ms = now_ms + CHECK_MS;
+        d->idle_until_ms = now_ms + (zk_feed_wants_users(d->feed) ? 0 : CHECK_MS);
         break;
     default:
         zk_session_exit(s, now_ms);
@@ -201,25 +202,40 @@ static void forget_place(struct zk_device *d)
     snprintf(d->reading.seen.serial, sizeof d->reading.seen.serial, "%s", d->serial);
 }
 
-/* Which device it is: another one than before has another log. */
-static void on_serial(struct zk_device *d, const struct zk_news *news)
+/* Another device than before has another log. */
+static void another_device(struct zk_device *d, const char *serial, const char *before)
+{
+    msg_warn("%s: another device answers here: %s, not %s: reading its whole log", d->operand,
+        *serial ? serial : "without a serial number", before);
+    zk_reading_forget(&d->reading);
+    zk_feed_forget(d->feed);
+    d->said_full = d->said_wrapped = d->said_short = false;
+}
+
+/* Which device it is. */
+static enum zk_run on_serial(
+    struct zk_device *d, const struct zk_news *news, int64_t now_ms, struct fault *why)
 {
     char serial[ZK_SERIAL_BYTES] = "", *before = *d->serial ? d->serial : d->reading.seen.serial;
 
     if (news->kind == ZK_NEWS_DONE)
         copy_serial(news->data, serial);
-    if (!*serial && !d->known)
-        msg_warn("%s: the device does not say its serial number", d->operand);
-    if (*before && strcmp(before, serial) != 0) {
-        msg_warn("%s: another device answers here: %s, not %s: reading its whole log", d->operand,
-            *serial ? serial : "without a serial number", before);
-        zk_reading_forget(&d->reading);
-        zk_feed_forget(d->feed);
+    /* Without its name, what it gave would get other ids than before. */
+    if (news->kind == ZK_NEWS_REFUSED && news->code == 0 && *before) {
+        fault_set(why, EX_UNAVAILABLE, "%s: the device does not answer who it is", d->operand);
+        return ZK_RUN_LOST;
     }
+    if (!*serial && !d->said_nameless)
+        msg_warn("%s: the device does not say its serial number", d->operand);
+    d->said_nameless = !*serial;
+    if (*before && strcmp(before, serial) != 0)
+        another_device(d, serial, before);
     zk_feed_serial(d->feed, serial);
     snprintf(d->serial, sizeof d->serial, "%s", serial);
     snprintf(d->reading.seen.serial, sizeof d->reading.seen.serial, "%s", serial);
     d->known = true;
+    go(d, SIZES, now_ms);
+    return ZK_RUN_MORE;
 }
 
 static void on_sizes(struct zk_device *d, const struct zk_news *news)
@@ -345,7 +361,7 @@ static enum zk_run on_head(struct zk_device *d, int64_t now_ms, struct fault *wh
     if (!d->layout)
         return on_nonsense(d, now_ms, why);
     find_end(d);
-    if (zk_layout_needs_users(d->layout) && !zk_feed_has_users(d->feed)) {
+    if (zk_layout_needs_users(d->layout) && !d->have_users) {
         go(d, USERS_SHUT_LOG, now_ms);
     } else if (d->reading.seen.end == 0 || d->reading.seen.layout != d->layout) {
         read_on(d, 4, SLICE_NONE, now_ms);
@@ -386,9 +402,11 @@ static void on_search(struct zk_device *d, int64_t now_ms)
         (d->reading.seen.window + record - 1) / record * record; /* may reach over the edge */
 
     if (at > 0) {
-        msg_warn("%s: the log lost its oldest records, as a full one does: going on behind the "
-                 "last one that was read",
-            d->operand);
+        if (!d->said_wrapped)
+            msg_warn("%s: the log lost its oldest records, as a full one does: going on behind the "
+                     "last one that was read",
+                d->operand);
+        d->said_wrapped = true;
         read_on(d, d->from + (uint32_t)at, (struct slice){d->look.data, at}, now_ms);
     } else if (d->from <= 4 || d->reading.seen.window == 0) {
         read_all(d, now_ms);
@@ -400,6 +418,7 @@ static void on_search(struct zk_device *d, int64_t now_ms)
 
 static void on_users(struct zk_device *d)
 {
+    d->have_users = true;
     if (!zk_feed_users(d->feed, after_size(&d->look), d->sized ? d->sizes.users : 0))
         msg_warn("%s: the table of users makes no sense", d->operand);
     secret_forget(&d->look); /* it had names and passwords */
@@ -418,22 +437,24 @@ static void on_rest(struct zk_device *d, int64_t now_ms)
 static void begin_pull(struct zk_device *d, int64_t now_ms)
 {
     d->pulled_ms = now_ms;
+    d->have_users = false;
     d->live_before = zk_feed_live(d->feed);
     d->counted = d->sizes.records;
     go(d, OPEN, now_ms);
 }
 
-/* Looks whether the device counts what came. */
+/* Looks whether the device counts what came.  A log that is full counts the same for ever. */
 static void on_check(struct zk_device *d, const struct zk_news *news, int64_t now_ms)
 {
     uint64_t live = zk_feed_live(d->feed) - d->live_before;
-    bool old = now_ms - d->pulled_ms > PLACE_MS, missed;
+    bool old = now_ms - d->pulled_ms > PLACE_MS, missed, counts;
 
     on_sizes(d, news);
     missed = d->sized && d->sizes.records != d->counted + live;
+    counts = d->sized && d->sizes.records < d->sizes.record_room;
     if (zk_feed_wants_users(d->feed))
         go(d, USERS_OPEN, now_ms);
-    else if (missed || (old && (!d->sized || !d->listening || live > 0)))
+    else if (missed || (old && (!counts || !d->listening || live > 0)))
         begin_pull(d, now_ms);
     else
         go(d, IDLE, now_ms);
@@ -482,6 +503,7 @@ static void on_users_opened(struct zk_device *d, const struct zk_news *news, int
     }
     msg_warn("%s: the device does not hand over its table of users", d->operand);
     zk_feed_users(d->feed, SLICE_NONE, 0);
+    d->have_users = true;
     go(d, news->kind == ZK_NEWS_DONE ? USERS_SHUT : OPEN, now_ms);
 }
 
@@ -522,9 +544,7 @@ static enum zk_run on_done(
         go(d, SERIAL, now_ms);
         break;
     case SERIAL:
-        on_serial(d, news);
-        go(d, SIZES, now_ms);
-        break;
+        return on_serial(d, news, now_ms, why);
     case SIZES:
         on_sizes(d, news);
         if (d->env->follow)
@@ -646,6 +666,7 @@ void zk_device_connected(struct zk_device *d, struct zk_session *session, const 
     const char *host, int64_t now_ms)
 {
     d->session = session;
+    d->known = false;
     zk_feed_peer(d->feed, peer, host);
     go(d, CONNECT, now_ms);
 }

@@ -68,11 +68,17 @@ void zk_feed_free(struct zk_feed *f)
 
 /* ---- the checkpoint ---- */
 
+/* Whether something live has no final receipt yet: a reading passed it over. */
+static bool is_live_open(const struct zk_feed *f)
+{
+    return (f->live_track && f->live_track->pending > 0) ||
+           (f->live && stream_waiting(f->live) > 0);
+}
+
 /* The cursor moves over readings that are done, in order, once nothing live is on its way. */
 static void move_cursor(struct zk_feed *f)
 {
-    while (f->first && f->first->done && f->first->cursor &&
-           (!f->live_track || f->live_track->pending == 0)) {
+    while (f->first && f->first->done && f->first->cursor && !is_live_open(f)) {
         struct pull *p = f->first;
 
         if (f->env->checkpoint)
@@ -151,7 +157,7 @@ void zk_feed_serial(struct zk_feed *f, const char *serial)
 void zk_feed_forget(struct zk_feed *f)
 {
     f->users_known = false;
-    f->users.len = 0;
+    f->users.len = f->held.len = 0;
     f->recent_live.count = f->recent_log.count = 0;
 }
 
@@ -215,12 +221,17 @@ void zk_feed_close(struct zk_feed *f, const struct zk_mark *place)
 
 /* ---- live events ---- */
 
-/* Whether people stand in it by uid alone, whom only the table of users knows. */
-static bool by_uid_alone(struct slice data)
+/* Whether somebody stands in it by uid alone, whom the table of users as it was read does not have:
+   people are enrolled every day. */
+static bool needs_users(const struct zk_feed *f, struct slice data)
 {
     struct zk_passage p;
 
-    return zk_event_read(&data, &p) && p.by_uid;
+    while (zk_event_read(&data, &p))
+        if (p.by_uid &&
+            (!f->users_known || (f->users.len > 0 && !zk_users_know(buf_all(&f->users), p.uid))))
+            return true;
+    return false;
 }
 
 static void feed_event(struct zk_feed *f, enum zk_layout layout, struct slice data)
@@ -254,7 +265,7 @@ bool zk_feed_event(struct zk_feed *f, enum zk_layout layout, struct slice data)
 
     if (data.n == 0 || data.n > EVENT_BYTES)
         return true;
-    if (f->users_known || !by_uid_alone(data)) {
+    if (!needs_users(f, data)) {
         feed_event(f, layout, data);
         return true;
     }
@@ -291,11 +302,6 @@ static void release_held(struct zk_feed *f)
 }
 
 /* ---- users ---- */
-
-bool zk_feed_has_users(const struct zk_feed *f)
-{
-    return f->users_known;
-}
 
 bool zk_feed_users(struct zk_feed *f, struct slice table, uint64_t count)
 {

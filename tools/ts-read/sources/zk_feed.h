@@ -20,12 +20,11 @@ void zk_feed_free(struct zk_feed *f);
 void zk_feed_peer(struct zk_feed *f, const char *peer, const char *host);
 void zk_feed_serial(struct zk_feed *f, const char *serial);
 
-/* The device is another one: nothing is known of its users, and nothing came of it. */
+/* The device is another one: nothing is known of its users, nothing came of it, and what waited for
+   the users of the one before waits in vain. */
 void zk_feed_forget(struct zk_feed *f);
 
 /* ---- users ---- */
-
-bool zk_feed_has_users(const struct zk_feed *f);
 
 /* From their table (without its leading size); false when that makes no sense.  Live events that
    waited for it go on. */
