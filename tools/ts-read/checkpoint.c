@@ -14,6 +14,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <yyjson.h>
@@ -35,6 +36,7 @@ struct checkpoint {
     size_t count;
     struct timespec saved;
     bool changed;
+    int lock;
 };
 
 /* ---- places ---- */
@@ -230,21 +232,43 @@ static int read_file(struct checkpoint *c, struct fault *why)
     return rc;
 }
 
+static char *beside(const char *path, const char *ending)
+{
+    struct buf name = {0};
+
+    buf_text(&name, path);
+    buf_text(&name, ending);
+    buf_char(&name, '\0');
+    return name.data;
+}
+
+/* The file itself is replaced, so its lock is another one, which stays. */
+static int lock_file(struct checkpoint *c, struct fault *why)
+{
+    char *name = beside(c->path, ".lock");
+
+    c->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    free(name);
+    if (c->lock < 0)
+        return fault_errno(why, EX_CANTCREAT, "%s.lock: cannot create", c->path);
+    if (flock(c->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return fault_set(why, EX_TEMPFAIL,
+            "%s: another ts-read works with it: give each its own checkpoint", c->path);
+    return 0; /* a file system that knows no locks has none */
+}
+
 struct checkpoint *checkpoint_open(const char *path, struct fault *why)
 {
     struct checkpoint *c = mem_alloc(sizeof *c);
-    struct buf beside = {0};
     char *copy = mem_text(slice_of(path));
 
-    *c = (struct checkpoint){.path = mem_text(slice_of(path))};
-    buf_printf(&beside, "%s.new", path);
-    buf_char(&beside, '\0');
-    c->beside = beside.data;
+    *c = (struct checkpoint){
+        .path = mem_text(slice_of(path)), .beside = beside(path, ".new"), .lock = -1};
     c->folder = mem_text(slice_of(dirname(copy)));
     free(copy);
     if (access(c->folder, W_OK | X_OK) < 0)
         fault_errno(why, EX_CANTCREAT, "%s: cannot write into its folder", path);
-    else if (read_file(c, why) == 0)
+    else if (lock_file(c, why) == 0 && read_file(c, why) == 0)
         return c;
     checkpoint_free(c);
     return NULL;
@@ -258,6 +282,8 @@ void checkpoint_free(struct checkpoint *c)
         free(c->item[i].source);
         free(c->item[i].cursor);
     }
+    if (c->lock >= 0)
+        close(c->lock);
     free(c->item);
     free(c->path);
     free(c->beside);

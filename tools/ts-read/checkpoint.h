@@ -16,7 +16,8 @@
 
 struct checkpoint;
 
-/* Reads the file when there is one.  78: it is damaged; 73: its folder is missing or not ours. */
+/* Reads the file when there is one.  78: it is damaged; 73: its folder is missing or not ours; 75:
+   another program has it, which knows nothing of our places and would write over them. */
 struct checkpoint *checkpoint_open(const char *path, struct fault *why);
 void checkpoint_free(struct checkpoint *c);
 

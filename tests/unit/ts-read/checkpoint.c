@@ -13,18 +13,20 @@
 
 static struct fault why;
 static char folder[] = "/tmp/ts-checkpoint.XXXXXX";
-static char path[64], log_path[64];
+static char path[64], lock_path[72], log_path[64];
 
 static void setup(void)
 {
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/checkpoint", folder);
+    snprintf(lock_path, sizeof lock_path, "%s.lock", path);
     snprintf(log_path, sizeof log_path, "%s/log", folder);
 }
 
 static void teardown(void)
 {
     unlink(path);
+    unlink(lock_path);
     unlink(log_path);
     chmod(folder, 0700);
     rmdir(folder);
@@ -144,6 +146,19 @@ START_TEST(debris_is_overwritten)
 }
 END_TEST
 
+/* Two programs would each write their own places over those of the other. */
+START_TEST(one_at_a_time)
+{
+    struct checkpoint *c = opened();
+
+    ck_assert_ptr_null(checkpoint_open(path, &why));
+    ck_assert_int_eq(why.status, EX_TEMPFAIL);
+    ck_assert_ptr_nonnull(strstr(why.text, "another ts-read"));
+    checkpoint_free(c);
+    checkpoint_free(opened());
+}
+END_TEST
+
 static const char *const damaged[] = {"", "{", "[]", "{\"sources\":7}", "{\"sources\":[7]}",
     "{\"sources\":[{\"source\":\"a\"}]}",
     "{\"sources\":[{\"source\":\"a\",\"head\":\"\",\"offset\":-1}]}",
@@ -196,6 +211,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, cursors_come_back);
     tcase_add_test(tc, written_only_when_changed);
     tcase_add_test(tc, debris_is_overwritten);
+    tcase_add_test(tc, one_at_a_time);
     tcase_add_loop_test(tc, damage_is_told, 0, (int)(sizeof damaged / sizeof *damaged));
     tcase_add_test(tc, places_tell_files_apart);
 }
