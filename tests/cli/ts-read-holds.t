@@ -79,6 +79,12 @@ family "a memory stick" 600 -d CGXH2012345 stick.dat
 family "hikvision" 300 --password-file login "$hik"
 family "dahua" 300 --password-file login "$dahua"
 
+fresh
+started python3 "$ROOT/tests/sim/dahua.py" serial=6G9
+ts-read -d A stick.dat 2>/dev/null | put
+against "a device without a record" 0 ts-read --count --password-file login "dahua://127.0.0.1:$port"
+is "$out" "all came and is in: 0 events of 1 device" "is an answer too"
+
 # --- what counts cannot tell, and events can -------------------------------------------------------
 # The queue has what the log has not: a door that was opened, by push.
 fresh

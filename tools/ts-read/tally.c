@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "json.h"
+
 #define CLOCK_BYTES 19u
 #define DAY_BYTES 10u
 #define DAYS_MAX 20000u /* of a device; what is beyond counts in the sum alone */
@@ -176,6 +178,15 @@ void tally_add(struct tally *t, struct slice device, struct slice who, struct sl
     if (d->events == 0 || memcmp(clock.p, d->newest, CLOCK_BYTES) > 0)
         memcpy(d->newest, clock.p, CLOCK_BYTES);
     d->events += fresh;
+}
+
+void tally_knows(struct tally *t, const char *device)
+{
+    struct buf name = {0};
+
+    json_str(&name, slice_of(device));
+    find_device(t, buf_all(&name));
+    buf_free(&name);
 }
 
 void tally_says(struct tally *t, struct slice device, uint64_t holds, uint64_t room)

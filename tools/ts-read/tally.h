@@ -19,6 +19,9 @@ void tally_free(struct tally *t);
    clock SLICE_NONE: not understood. */
 void tally_add(struct tally *t, struct slice device, struct slice who, struct slice clock);
 
+/* A device that answers has a line, also without a record. */
+void tally_knows(struct tally *t, const char *device);
+
 /* What a device says of itself: how many records it holds, and has room for (0: it does not say).
  */
 void tally_says(struct tally *t, struct slice device, uint64_t holds, uint64_t room);

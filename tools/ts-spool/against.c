@@ -61,7 +61,7 @@ struct comparing {
     enum kind kind;
     struct batch batch;
     struct held sum;
-    int64_t days_missing, devices_held, not_understood;
+    int64_t days_missing, not_understood;
 };
 
 /* ---- days ---- */
@@ -326,7 +326,6 @@ static int compare(struct comparing *c, struct fault *why)
             c->days_missing += h->missing > 0;
             received += h->received;
         }
-        c->devices_held += d->days > 0;
         if (d->days > 0 && received == 0)
             msg_warn(
                 "--against: nothing was ever put from %s: is it called otherwise there? (-d of "
@@ -448,7 +447,7 @@ static void print_verdict(const struct comparing *c, struct buf *out)
     else
         buf_lit(out, "all came and is in:");
     buf_printf(out, " %lld event%s of %lld device%s", (long long)sum->holds,
-        sum->holds == 1 ? "" : "s", (long long)c->devices_held, c->devices_held == 1 ? "" : "s");
+        sum->holds == 1 ? "" : "s", (long long)c->devices, c->devices == 1 ? "" : "s");
     if (c->not_understood > 0)
         buf_printf(out, "; %lld not understood, and not compared", (long long)c->not_understood);
     buf_char(out, '\n');
@@ -457,7 +456,7 @@ static void print_verdict(const struct comparing *c, struct buf *out)
 static void json_sum(const struct comparing *c, struct buf *out)
 {
     buf_char(out, '{');
-    print_int(out, "devices", c->devices_held);
+    print_int(out, "devices", (int64_t)c->devices);
     print_int(out, "days_missing", c->days_missing);
     for (size_t i = 0; i < COLUMNS; i++)
         print_int(out, columns[i].name, column(&c->sum, i));

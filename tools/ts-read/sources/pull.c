@@ -10,6 +10,7 @@
 #include "checkpoint.h"
 #include "msg.h"
 #include "stop.h"
+#include "tally.h"
 
 #define ANSWER_MS 30000
 #define ANSWER_BYTES (4u << 20)
@@ -232,6 +233,8 @@ void pull_known(struct pull *p, const char *name)
     if (!p->known && cursor)
         go_on(p, cursor);
     p->known = true;
+    if (p->env->tally && *p->device)
+        tally_knows(p->env->tally, p->device);
     if (*p->device) {
         p->units.device = p->device;
         p->units.certain = true;
