@@ -79,4 +79,9 @@ for line in open(sys.argv[1] + "/issue_captures.hex"):
 END
 is "$(ts-read -f zk-records -d D garbage 2>/dev/null | jq -r .error)" "no attendance table" \
     "other memory in place of a log is none"
+# All of it, by digests.
+mkdir -p made/zk/packets
+cp 16 8-flags 40 live garbage made/zk/packets
+is "$(perl "$ROOT/tests/support/corpus.pl" "$ROOT/tests/golden/corpus.tsv" made)" \
+    "$(printf 'ok zk/packets/%s\n' 16 8-flags 40 garbage live)" "every field of every event"
 done_testing
