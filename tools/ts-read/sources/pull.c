@@ -21,7 +21,6 @@
 #define MUTE 2           /* sweeps that tell a stream without events */
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LAST_MS 60000
-#define STEADY_MS 60000 /* a stream that lived this long starts again at the first step */
 #define WORDS 200
 
 /* ---- options ---- */
@@ -71,6 +70,7 @@ int pull_open(struct pull *p, const struct source_env *env, const char *operand,
         .silence_ms = SILENCE_MS,
         .busy_ms = BUSY_MS,
         .sweep_ms = SWEEP_MS,
+        .said_back = -1,
         .seen = LOG_SEEN_NONE,
         .units = {.env = env,
             .operand = operand,
@@ -124,6 +124,32 @@ void pull_hang_up(struct pull *p)
     p->call = p->stream = NULL;
 }
 
+/* Some firmware ends every stream after less than a minute: that is said once, and costs no more
+   than the first step of the backoff. */
+static bool is_steady(const struct pull *p)
+{
+    return p->live_ms && monotonic_ms() - p->live_ms > p->silence_ms / 2;
+}
+
+/* What is to be waited after a failure; says what failed, once until it works. */
+static int64_t back_off(struct pull *p, const char *what)
+{
+    bool steady = is_steady(p);
+    int64_t wait_ms = p->backoff_ms;
+
+    if (steady)
+        wait_ms = p->backoff_ms = BACKOFF_FIRST_MS;
+    else
+        p->backoff_ms = p->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : p->backoff_ms * 2;
+    if (steady && p->said_end)
+        return wait_ms;
+    if (!p->down)
+        msg_warn("%s: %s: trying again until it works", p->operand, what);
+    p->said_end = p->said_end || steady;
+    p->down = true;
+    return wait_ms;
+}
+
 int pull_again(struct pull *p, int64_t wait_ms, const char *what, struct fault *why)
 {
     uint32_t random = 0;
@@ -135,17 +161,14 @@ int pull_again(struct pull *p, int64_t wait_ms, const char *what, struct fault *
     }
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
         random = (uint32_t)monotonic_ms();
-    if (p->live_ms && monotonic_ms() - p->live_ms > STEADY_MS)
-        p->backoff_ms = BACKOFF_FIRST_MS;
-    p->live_ms = 0;
     if (wait_ms == 0) {
-        wait_ms = p->backoff_ms;
-        p->backoff_ms = p->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : p->backoff_ms * 2;
-        if (!p->down)
-            msg_warn("%s: %s: trying again until it works", p->operand, what);
-        p->down = true;
+        wait_ms = back_off(p, what) / 2;
+        wait_ms += random % (wait_ms + 1);
+    } else {
+        wait_ms += random % (wait_ms / 8 + 1);
     }
-    p->resume_ms = monotonic_ms() + wait_ms / 2 + random % (wait_ms / 2 + 1);
+    p->live_ms = 0;
+    p->resume_ms = monotonic_ms() + wait_ms;
     pull_hang_up(p); /* last: `what` may be the call's */
     return 0;
 }
@@ -182,6 +205,8 @@ int pull_answer(struct pull *p, const struct pull_words *w, struct fault *why)
     status = web_status(p->call);
     if (status == 401)
         return refused(p, w, p->call, why);
+    if (status >= 300 && status < 400)
+        return pull_again(p, 0, "sends us elsewhere, where we do not go: does it want TLS?", why);
     if (status < 500)
         return 1;
     snprintf(what, sizeof what, "answers %u", status);
@@ -213,9 +238,13 @@ static void go_on(struct pull *p, const char *cursor)
     char device[LOG_DEVICE_BYTES];
     struct log_seen seen = LOG_SEEN_NONE;
 
-    if (!log_cursor_read(cursor, device, &seen))
+    if (!log_cursor_read(cursor, device, &seen)) {
         msg_warn("%s: the checkpoint's place makes no sense: reading the whole log", p->operand);
-    else if (strcmp(device, p->device) != 0)
+        return;
+    }
+    if (!*p->device) /* it does not say it now, and did before */
+        snprintf(p->device, sizeof p->device, "%s", device);
+    if (strcmp(device, p->device) != 0)
         other_device(p, p->device, device);
     else
         p->seen = seen;
@@ -245,9 +274,11 @@ bool pull_look(struct pull *p, const struct log_seen *seen, const struct log_pla
 {
     int64_t back_s = log_step_back(seen, place);
 
-    if (back_s > 0)
+    if (back_s > 0 && p->said_back != seen->last.serial) {
         msg_warn("%s: its clock was set back by %" PRId64 " s, from %s", p->operand, back_s,
             seen->last.time);
+        p->said_back = seen->last.serial;
+    }
     if (!log_is_new(seen, place))
         return false;
     msg_warn("%s: its records are numbered anew (%" PRId64 " after %" PRId64
@@ -263,7 +294,7 @@ bool pull_sweep_due(const struct pull *p)
 
 void pull_swept(struct pull *p)
 {
-    p->mute = p->heard > 0 ? 0 : p->mute + (p->found > 0);
+    p->mute = p->heard > 0 || !p->live_ms ? 0 : p->mute + (p->found > 0);
     if (p->mute == MUTE)
         msg_warn("%s: its log has events that it does not say live: does the user have the right "
                  "to be told of them?",
@@ -298,8 +329,8 @@ enum source_state pull_run(
         p->full = given == SOURCE_FULL;
         return given;
     }
-    if (p->full && p->stream)
-        web_calm(p->stream);
+    if (p->full)
+        web_calm(p->web);
     p->full = false;
     if (p->stopping)
         return given == SOURCE_MORE ? SOURCE_MORE : SOURCE_END;

@@ -26,7 +26,8 @@ struct pull {
                                     sweeps in a row that found what the stream did not say */
     int64_t resume_ms, live_ms;  /* when to begin again; since when the stream lives, or 0 */
     int backoff_ms;
-    bool down, full, known;
+    int64_t said_back; /* the record after which a clock that was set back was said; -1 */
+    bool down, full, known, said_end;
     bool stopping; /* what is here is given on, then it ends */
 };
 
@@ -60,8 +61,8 @@ int pull_heard(struct pull *p, const struct pull_words *w, struct fault *why);
    says that another one is there now. */
 void pull_known(struct pull *p, const char *name);
 
-/* With -F all begins again after wait_ms (0: a backoff that grows, and it is said once), and then
-   p->resume_ms says when; else it is a fault. */
+/* With -F all begins again after wait_ms or a little more (0: a backoff that grows, and it is said
+   once), and then p->resume_ms says when; else it is a fault. */
 int pull_again(struct pull *p, int64_t wait_ms, const char *what, struct fault *why);
 
 /* It answers again. */

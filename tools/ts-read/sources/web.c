@@ -405,9 +405,10 @@ void web_take(struct web_call *c, size_t n)
         c->taken = c->bytes.len = 0;
 }
 
-void web_calm(struct web_call *c)
+void web_calm(struct web *w)
 {
-    c->heard_ms = monotonic_ms();
+    for (struct web_call *c = w->first; c; c = c->next)
+        c->begun_ms = c->heard_ms = monotonic_ms();
 }
 
 /* ---- the loop ---- */

@@ -73,9 +73,8 @@ const char *web_error(const struct web_call *c); /* plain words */
 struct slice web_bytes(const struct web_call *c);
 void web_take(struct web_call *c, size_t n);
 
-/* The answer could not be waited for, as nobody took what came: its time without a byte begins
-   now. */
-void web_calm(struct web_call *c);
+/* Answers could not be waited for, as nobody took what came: their time begins now. */
+void web_calm(struct web *w);
 
 /* What to wait for (room for one). */
 nfds_t web_poll(struct web *w, struct pollfd *fds, int *timeout_ms);
