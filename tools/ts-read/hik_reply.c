@@ -76,6 +76,8 @@ static void read_notice(yyjson_val *v, struct hik_notice *out)
     }
     out->event = true;
     read_place(event, time.p ? time : field_text(event, "time"), &out->place);
+    out->live = field_bool(event, "currentEvent") == 1;
+    out->history = field_bool(event, "currentEvent") == 0;
     out->front = field_number(event, "frontSerialNo");
     if (out->front < 0)
         out->front = field_number(event, "fronSerialNo"); /* so some write it */
@@ -108,16 +110,46 @@ bool hik_info_read(struct slice text, struct hik_info *out)
     return *out->serial || *out->mac;
 }
 
+/* "CST-8:00:00" is east of Greenwich, as POSIX has it: its offset is +08:00. */
+static bool read_zone(struct slice zone, char offset[8])
+{
+    unsigned hours = 0, minutes = 0, digits = 0;
+    size_t i = 0;
+    char sign;
+
+    while (i < zone.n && isalpha((unsigned char)zone.p[i]))
+        i++;
+    if (i == 0 || i == zone.n)
+        return false;
+    sign = zone.p[i] == '-' ? '+' : '-';
+    i += zone.p[i] == '-' || zone.p[i] == '+';
+    for (; i < zone.n && isdigit((unsigned char)zone.p[i]) && digits < 3; i++, digits++)
+        hours = hours * 10 + (unsigned)(zone.p[i] - '0');
+    if (i + 2 < zone.n && zone.p[i] == ':' && isdigit((unsigned char)zone.p[i + 1]) &&
+        isdigit((unsigned char)zone.p[i + 2]))
+        minutes = (unsigned)(zone.p[i + 1] - '0') * 10 + (unsigned)(zone.p[i + 2] - '0');
+    if (digits == 0 || hours > 14 || minutes > 59)
+        return false;
+    snprintf(offset, 8, "%c%02u:%02u", sign, hours, minutes);
+    return true;
+}
+
 bool hik_clock_read(struct slice text, struct log_place *out, char offset[8])
 {
     yyjson_doc *doc = read_document(text);
-    struct slice local = field_text(inside(doc, "Time"), "localTime");
+    yyjson_val *v = inside(doc, "Time");
+    struct slice local = field_text(v, "localTime");
+    char whole[CLOCK_TEXT];
     struct wall wall;
-    bool good = local.p && wall_read(&wall, local) && wall.offset.n > 0 && wall.offset.n < 8;
+    bool good = local.p && wall_read(&wall, local);
 
-    if (good) {
+    if (good && wall.offset.n > 0 && wall.offset.n < 8)
         copy(offset, 8, wall.offset);
-        read_place(NULL, local, out);
+    else
+        good = good && read_zone(field_text(v, "timeZone"), offset);
+    if (good) {
+        snprintf(whole, sizeof whole, "%.*s%s", (int)wall.local_bytes, wall.local, offset);
+        log_place_set(out, -1, slice_of(whole));
     }
     yyjson_doc_free(doc);
     return good;

@@ -20,8 +20,9 @@ struct slice hik_short_serial(struct slice serial);
 /* ---- records ---- */
 
 struct hik_notice {
-    bool heartbeat; /* there to show that the connection lives */
-    bool event;     /* of the access controller; anything else has no place */
+    bool heartbeat;     /* there to show that the connection lives */
+    bool event;         /* of the access controller; anything else has no place */
+    bool live, history; /* as it says itself; neither: it says nothing */
     struct log_place place;
     int64_t front; /* the record before it, as the device says; -1 */
 };
@@ -40,7 +41,7 @@ struct hik_info {
 };
 bool hik_info_read(struct slice text, struct hik_info *out);
 
-/* The device's own clock: a time with an offset.  False: none. */
+/* The device's own clock: a time with an offset, or beside its zone.  False: neither. */
 bool hik_clock_read(struct slice text, struct log_place *out, char offset[8]);
 
 enum hik_more { HIK_MORE, HIK_LAST, HIK_BAD };
