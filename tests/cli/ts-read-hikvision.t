@@ -163,7 +163,7 @@ follow -o busy=1 -o silence=1
 wait_for 20 came 3
 happens 61 61
 wait_for 20 came 4
-like "$(<err)" 'has no place for live events \(status 404\)' "no place for live events: the log is looked into"
+like "$(<err)" 'has no place for live events \(status 404: Device Busy\)' "no place for live events: the log is looked into"
 wait_for 20 grep -q 'silent for too long' err
 ok $? "a stream without a byte is given up"
 happens 62 62

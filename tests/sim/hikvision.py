@@ -5,8 +5,12 @@
 Knobs beside those of device.py: serial, short (1: events name it), mac, offset, page, busy (that many
 arms are answered 404), replay (1: the whole log at every arm), lose (that many events are not sent
 on the stream), heartbeat_ms, quirks (1: LF, doubled boundaries, no lengths), xml (1), pictures (1),
-cut_after (bytes of the next live part, then the connection ends), no_search, numbers (1: obeys
-beginSerialNo), overwrite (that many records go after the first page), drop_old (below: overwritten).
+cut_after (bytes of the next live part, then the connection ends), no_search, refuse (that many
+searches), numbers (1: obeys beginSerialNo), overwrite (that many records go after the first page),
+ring (as many are held: the oldest are overwritten), happens (a record more, at each page), stuck
+(1: always the first page, and more), parts (1: a page comes with a picture), no_info, no_front,
+no_serial (1: events say no number), boundary (as the head of the stream has it), elsewhere (1: all
+is redirected).
 """
 import json
 from datetime import datetime
@@ -35,6 +39,8 @@ class Terminal(device.Device):
             if 'employeeNoString' not in base:
                 base['employeeNoString'] = str(1000 + base['serialNo'] % 50)
             self.log.append(base)
+        if self.knob('ring'):
+            self.log = self.log[-self.knob('ring'):]
 
     def back_door(self, path, query, body):
         if path == '/_sim/clear':
@@ -54,7 +60,9 @@ class Terminal(device.Device):
     # --- answers ---
 
     def serve(self, http, method, path, query, body):
-        if path == '/ISAPI/System/deviceInfo':
+        if self.knob('elsewhere'):
+            return http.reply(302, '', fields=[('Location', 'https://192.0.2.1/')])
+        if path == '/ISAPI/System/deviceInfo' and not self.knob('no_info'):
             return http.reply(200, '<?xml version="1.0"?>\n<DeviceInfo version="2.0" xmlns="http://'
                               'www.hikvision.com/ver20/XMLSchema">\n<model>DS-K1T673DX</model>\n'
                               f'<serialNumber>{self.knobs["serial"]}\n</serialNumber>\n'
@@ -76,20 +84,32 @@ class Terminal(device.Device):
                                                'subStatusCode': 'notSupport'}), 'application/json')
         start, end = instant(cond['startTime']), instant(cond['endTime'])
         with self.change:
+            refuse = self.knob('refuse')
+            self.knobs['refuse'] = max(refuse - 1, 0)
+            if self.knob('happens'):
+                self.append([{'time': f'{self.knobs["now"]}{self.knobs["offset"]}'}
+                             for _ in range(self.knob('happens'))])
             if cond['searchResultPosition'] > 0 and self.knob('overwrite'):
                 self.log = self.log[self.knob('overwrite'):]
                 self.knobs['overwrite'] = 0
             found = [r for r in self.log if start <= instant(r['time']) <= end]
         if self.knob('numbers') and 'beginSerialNo' in cond:
             found = [r for r in found if cond['beginSerialNo'] <= r['serialNo'] <= cond['endSerialNo']]
-        at = cond['searchResultPosition']
+        if refuse:
+            return http.reply(403, '<ResponseStatus><statusCode>2</statusCode><statusString>Device '
+                              'Busy</statusString></ResponseStatus>')
+        at = 0 if self.knob('stuck') else cond['searchResultPosition']
         page = found[at:at + min(cond['maxResults'], self.knob('page'))]
         reply = {'searchID': cond['searchID'], 'totalMatches': len(found),
                  'responseStatusStrg': 'NO MATCH' if not found else
                  'MORE' if at + len(page) < len(found) else 'OK', 'numOfMatches': len(page)}
         if page:
             reply['InfoList'] = page
-        return http.reply(200, json.dumps({'AcsEvent': reply}), 'application/json')
+        text = json.dumps({'AcsEvent': reply})
+        if self.knob('parts'):
+            data = self.part(text.encode(), 'application/json') + self.part(JPEG, 'image/jpeg')
+            return http.reply(200, data, 'multipart/form-data; boundary=MIME_boundary')
+        return http.reply(200, text, 'application/json')
 
     # --- the stream ---
 
@@ -109,6 +129,9 @@ class Terminal(device.Device):
                  'subEventType': record['minor'], 'currentEvent': live, 'frontSerialNo': front,
                  'attendanceStatus': 'undefined', 'picturesNumber': 1 if self.knob('pictures') else 0}
         event.update({k: v for k, v in record.items() if k not in ('major', 'minor', 'time')})
+        for knob, key in (('no_front', 'frontSerialNo'), ('no_serial', 'serialNo')):
+            if self.knob(knob):
+                del event[key]
         return self.envelope(dateTime=record['time'], activePostCount=1, eventState='active',
                              eventType='AccessControllerEvent', AccessControllerEvent=event)
 
@@ -152,7 +175,8 @@ class Terminal(device.Device):
                 self.knobs['arm_gap'] = 0
                 at = len(self.log)
         http.send(b'HTTP/1.1 200 OK\r\nMIME-Version: 1.0\r\nConnection: close\r\nContent-Type: '
-                  b'multipart/mixed; boundary="MIME_boundary"\r\n\r\n')
+                  b'multipart/mixed; boundary="' +
+                  str(self.knob('boundary', 'MIME_boundary')).encode() + b'"\r\n\r\n')
         for record in old:
             http.send(self.message(self.notification(record, False), True))
         while epoch == self.epoch:
@@ -173,6 +197,7 @@ class Terminal(device.Device):
                     return False
                 http.send(data)
             if not news and not self.knob('silent') and epoch == self.epoch:
+                self.count('heartbeats')
                 http.send(self.message(self.envelope()))
         return False
 

@@ -10,8 +10,9 @@
  *                            its frontSerialNo is ahead of the one seen last: search, then go on
  *     the stream ends or is silent: all of it again, a little later
  *
- * Everything in the log is numbered, so a gap shows.  A stream may repeat the whole log at every
- * connect: what lies at or before the place seen last is dropped.
+ * Everything in the log is numbered, so what is missing shows, whichever way the rest came.  It is
+ * searched for by time, then by number; what cannot be had is said.  A stream may repeat the whole
+ * log at every connect: what came before is dropped.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,17 +22,24 @@
 #include "hik_reply.h"
 #include "msg.h"
 #include "pull.h"
+#include "serials.h"
 #include "stop.h"
 
 #define RECORD_BYTES (256u << 10) /* of the stream, with its pictures */
+#define ANSWER_BYTES (4u << 20)   /* of a page */
+#define REFUSAL_BYTES 4096u
 #define OVERLAP_S 300 /* searched again: records need not stand in the order of their times */
 #define DAY_S 86400
-#define TURN 64 /* records of the stream taken in one go */
+#define TURN 64        /* records of the stream taken in one go */
+#define SHIFTS 3       /* searches begun again in a row, for the log moved under them */
+#define FAR 64         /* so far below what came last no record is that late */
+#define WRAP_FAR 1000  /* so far above what came last none is new */
+#define DOUBT_MS 10000 /* between looks into the log for a stream that makes no sense */
 
 enum step { STEP_REST, STEP_INFO, STEP_CLOCK, STEP_SEARCH, STEP_ARM, STEP_LIVE };
 
 /* What a search is for. */
-enum purpose { SEARCH_ALL, SEARCH_BETWEEN, SEARCH_GAP, SEARCH_NUMBERS };
+enum purpose { SEARCH_ALL, SEARCH_BETWEEN, SEARCH_GAP };
 
 struct hik {
     struct pull pull;
@@ -39,17 +47,26 @@ struct hik {
     enum step step;
     char offset[8]; /* of the device's clock */
     int32_t offset_s;
-    int64_t now_s; /* its clock when the cycle began */
+    int64_t now_s; /* its clock, as it said last */
 
-    enum purpose purpose;
+    struct serials have; /* what came of its records */
+    int64_t anew_s;      /* the latest time before they were numbered anew; 0: they were not */
+    bool doubt;          /* the stream says that a record is live which is none of the next */
+
+    enum purpose purpose, next; /* of the search; of the one that waits for the clock */
+    bool by_number;             /* … for what is missing after it */
+    bool limited;               /* … to what --since leaves */
+    bool unsure;                /* it is not sure that there is anything */
     struct hik_search search;
     char search_id[24];
-    struct log_seen base, found; /* before the search; in it */
-    bool sorted;                 /* its records came in order so far */
-    int64_t total;               /* records that match, by the page before; -1 */
-    struct hik_page page;        /* in hand */
-    int64_t front;               /* the record that a gap reaches to */
-    bool no_log, said_busy;
+    struct log_seen base, found;   /* before the search; and with what it found */
+    int64_t met;                   /* the highest number of any record in it; -1 */
+    unsigned news, shifts;         /* records that are new; searches begun again */
+    int64_t total;                 /* records that match, by the page before; -1 */
+    struct log_place first, begun; /* first record of this page, and of the one before */
+    struct hik_page page;          /* in hand */
+    int64_t front;                 /* the record that a gap reaches to */
+    bool searched, no_log, said_busy;
 };
 
 static const struct pull_words words_of = {hik_words_read, hik_refusal_read};
@@ -88,6 +105,7 @@ static int take_info(struct hik *h, struct fault *why)
     if (web_status(h->pull.call) == 200)
         hik_info_read(web_bytes(h->pull.call), &info);
     pull_known(&h->pull, *info.serial || h->pull.env->device ? info.serial : info.mac);
+    h->next = SEARCH_ALL;
     ask(h, STEP_CLOCK, "/ISAPI/System/time", SLICE_NONE);
     return 1;
 }
@@ -110,12 +128,11 @@ static int take_clock(struct hik *h, struct fault *why)
     }
     if (!clock_parse_offset(slice_of(h->offset), &h->offset_s))
         h->offset_s = 0;
-    pull_answers(&h->pull);
-    begin_search(h, SEARCH_ALL);
+    begin_search(h, h->next);
     return 1;
 }
 
-/* ---- searching ---- */
+/* ---- what a search asks for ---- */
 
 static void print_time(const struct hik *h, int64_t instant_s, char out[CLOCK_TEXT])
 {
@@ -128,15 +145,18 @@ static int64_t bound_s(const struct hik *h, const struct bound *b)
     return b->at.local_s - (b->at.has_offset ? b->at.offset_s : h->offset_s);
 }
 
-/* From a little before what was seen last, or from the beginning, to a day after now. */
+/* From a little before what was seen last to a day after now; or from the beginning, where a clock
+   that was set back, or a wrong one, may have put what is new anywhere. */
 static void set_window(struct hik *h)
 {
     const struct bound *since = h->pull.env->since, *until = h->pull.env->until;
-    int64_t first = -h->offset_s, from = first, to = h->now_s + DAY_S;
-    int64_t last = h->base.last.time_s;
+    int64_t last = *h->base.last.time ? h->base.last.time_s : INT64_MIN;
+    int64_t first = -h->offset_s, from = first, to;
 
-    if (*h->base.last.time && h->purpose != SEARCH_NUMBERS)
-        from = h->now_s < last ? h->now_s - DAY_S : last - OVERLAP_S;
+    if (!h->by_number && last != INT64_MIN && h->now_s + OVERLAP_S >= last)
+        from = last - OVERLAP_S;
+    to = (h->now_s > last ? h->now_s : last) + DAY_S;
+    h->limited = since->set && bound_s(h, since) - DAY_S > from && (!h->by_number || h->limited);
     if (since->set && bound_s(h, since) - DAY_S > from)
         from = bound_s(h, since) - DAY_S;
     if (until->set && bound_s(h, until) + DAY_S < to)
@@ -156,30 +176,61 @@ static void ask_page(struct hik *h)
 }
 
 /* An id is for one search only: some terminals keep what they found under it. */
-static void begin_search(struct hik *h, enum purpose purpose)
+static void ask_anew(struct hik *h)
 {
     uint64_t random = 0;
 
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
         random = (uint64_t)monotonic_ms();
     snprintf(h->search_id, sizeof h->search_id, "ts-%016" PRIx64, random);
-    h->purpose = purpose;
-    h->base = h->found = h->pull.seen;
-    h->sorted = true;
-    h->total = -1;
     h->search = (struct hik_search){.id = h->search_id, .first = -1, .last = -1};
-    if (purpose == SEARCH_NUMBERS) {
-        h->search.first = h->pull.seen.last.serial + 1;
-        h->search.last = h->front;
+    h->total = -1;
+    h->begun = (struct log_place){.serial = -1};
+    if (h->by_number) {
+        h->search.first = h->have.hole[0].first;
+        h->search.last = h->have.hole[h->have.count - 1].last;
     }
     set_window(h);
     ask_page(h);
 }
 
-/* Fewer records than before: the oldest were overwritten, and all others have moved. */
-static bool is_shifted(const struct hik *h)
+static void begin_search(struct hik *h, enum purpose purpose)
 {
-    return h->total >= 0 && h->page.total >= 0 && h->page.total < h->total;
+    h->purpose = purpose;
+    h->by_number = false;
+    h->base = h->found = h->pull.seen;
+    h->met = -1;
+    h->news = h->shifts = 0;
+    if (purpose == SEARCH_ALL)
+        serials_begin(&h->have, h->base.last.serial > 0 ? h->base.last.serial : 0);
+    ask_anew(h);
+}
+
+/* ---- what it finds ---- */
+
+/* The records are numbered anew: whatever came before is no measure for what comes now. */
+static void number_anew(struct hik *h, struct log_seen *seen)
+{
+    h->anew_s = seen->high_s;
+    serials_begin(&h->have, 0);
+    seen->last.serial = 0;
+}
+
+/* Whether a numbered record came, or is one of before they were numbered anew. */
+static bool is_had(const struct hik *h, const struct log_place *place)
+{
+    bool old =
+        h->anew_s != 0 && place->time_s <= h->anew_s && place->serial - h->have.top > WRAP_FAR;
+
+    return old || serials_have(&h->have, place->serial);
+}
+
+/* A record without a number can only be told by its time.  Of those in the last second some may
+   have come and others not: at the beginning all of them are given on, with the same ids. */
+static bool is_past(const struct hik *h, const struct log_place *place)
+{
+    return log_was_seen(&h->base, place) &&
+           (h->purpose != SEARCH_ALL || place->time_s < h->base.high_s);
 }
 
 /* Whether a record of a page is new. */
@@ -187,22 +238,52 @@ static bool want(void *arg, const struct log_place *place)
 {
     struct hik *h = arg;
 
-    if (is_shifted(h))
+    if (h->page.count == 1)
+        h->first = *place;
+    if (place->serial > h->met)
+        h->met = place->serial;
+    if (h->purpose == SEARCH_GAP && place->serial > h->front)
+        return false; /* the stream will say it, with its pictures */
+    if (place->serial < 0 ? is_past(h, place) : h->by_number && place->serial > h->search.last)
         return false;
-    if (h->purpose == SEARCH_NUMBERS) {
-        if (place->serial < h->search.first || place->serial > h->search.last)
-            return false;
-    } else if (pull_look(&h->pull, &h->base, place)) {
-        h->base.last.serial = h->found.last.serial = -1;
-    } else if (log_was_seen(&h->base, place)) {
-        return false;
+    if (place->serial >= 0 && pull_look(&h->pull, &h->base, place)) {
+        number_anew(h, &h->base);
+        h->found.last.serial = 0;
     }
-    if (place->serial >= 0 && place->serial < h->found.last.serial)
-        h->sorted = false;
+    if (place->serial >= 0 && is_had(h, place))
+        return false;
+    if (place->serial >= 0)
+        serials_add(&h->have, place->serial);
     log_see(&h->found, place);
+    h->news++;
     h->pull.found++;
     return true;
 }
+
+/* The lowest record that is not there is the oldest that was not overwritten, or before --since. */
+static bool has_natural_hole(const struct hik *h)
+{
+    int64_t base = h->base.last.serial;
+
+    return (base < 0 || h->limited) && h->have.count > 0 &&
+           h->have.hole[0].first == (base > 0 ? base : 0) + 1;
+}
+
+static void give_page(struct hik *h)
+{
+    const struct hik_page *page = &h->page;
+    char cursor[LOG_CURSOR_BYTES];
+    bool all = h->have.count == (has_natural_hole(h) ? 1 : 0) && h->purpose != SEARCH_GAP;
+
+    if (page->kept.len == 0)
+        return;
+    log_cursor_print(cursor, h->pull.device, &h->found);
+    units_begin(&h->pull.units, STREAM_PAST);
+    units_add(&h->pull.units, buf_all(&page->kept));
+    units_end(&h->pull.units, all ? cursor : NULL);
+}
+
+/* ---- the end of a search ---- */
 
 static int arm(struct hik *h)
 {
@@ -212,45 +293,80 @@ static int arm(struct hik *h)
 }
 
 /* Records that are not to be had are told of, and left behind. */
-static void leave_gap(struct hik *h)
+static void leave_missing(struct hik *h)
 {
-    msg_warn("%s: records %" PRId64 " to %" PRId64 " cannot be had", h->pull.operand,
-        h->pull.seen.last.serial + 1, h->front);
-    h->pull.seen.last.serial = h->front;
-    *h->pull.env->gap = true;
+    for (unsigned i = 0; i < h->have.count && !h->unsure; i++) {
+        msg_warn("%s: records %" PRId64 " to %" PRId64 " cannot be had", h->pull.operand,
+            h->have.hole[i].first, h->have.hole[i].last);
+        *h->pull.env->gap = true;
+    }
+    h->have.count = 0;
 }
 
 /* What comes after a search. */
 static int go_on(struct hik *h)
 {
-    bool gap = h->purpose >= SEARCH_GAP && h->front > h->pull.seen.last.serial;
-
+    pull_answers(&h->pull);
     if (h->purpose == SEARCH_ALL && (!h->pull.env->follow || h->pull.env->until->set)) {
         pull_stop(&h->pull);
         return 1;
     }
     if (h->purpose == SEARCH_ALL)
         return arm(h);
-    if (gap && h->purpose == SEARCH_GAP && !h->no_log) {
-        begin_search(h, SEARCH_NUMBERS);
-        return 1;
-    }
-    if (gap)
-        leave_gap(h);
     h->step = STEP_LIVE;
     return 1;
+}
+
+/* Nothing but numbers far below: the place that was seen last is not in the log any more, and the
+   clock does not show that the log was emptied.  (Where --since or --until cut the search, the
+   place need not be in it.) */
+static bool is_emptied(const struct hik *h)
+{
+    const struct source_env *env = h->pull.env;
+
+    return h->purpose != SEARCH_GAP && h->news == 0 && h->met >= 0 &&
+           h->met + FAR < h->base.last.serial && !env->since->set && !env->until->set;
+}
+
+static int end_search(struct hik *h)
+{
+    if (has_natural_hole(h))
+        serials_forget(&h->have, h->have.hole[0].last + 1);
+    if (h->purpose != SEARCH_GAP)
+        h->unsure = h->base.last.serial < 0;
+    if (h->have.count > 0 && !h->by_number && !(h->unsure && h->purpose == SEARCH_GAP)) {
+        h->by_number = true;
+        ask_anew(h);
+        return 1;
+    }
+    leave_missing(h);
+    if (is_emptied(h)) {
+        msg_warn("%s: its log ends at record %" PRId64 ", and %" PRId64
+                 " was read: it was emptied; reading all of it",
+            h->pull.operand, h->met, h->base.last.serial);
+        h->pull.seen = (struct log_seen)LOG_SEEN_NONE;
+        serials_begin(&h->have, 0);
+        begin_search(h, h->purpose);
+        return 1;
+    }
+    h->pull.seen = h->found;
+    pull_reached(&h->pull, &h->found);
+    pull_swept(&h->pull);
+    return go_on(h);
 }
 
 /* It has no such search, or refuses this one: live events are all there is. */
 static int no_search(struct hik *h, struct fault *why)
 {
-    char words[160];
+    char words[160], what[200];
 
+    if (h->by_number) /* it does not search by number */
+        return end_search(h);
     if (!hik_words_read(web_bytes(h->pull.call), words, sizeof words))
         snprintf(words, sizeof words, "status %u", web_status(h->pull.call));
-    if (!h->pull.env->follow)
-        return fault_set(
-            why, EX_UNAVAILABLE, "%s: its log cannot be searched: %s", h->pull.operand, words);
+    snprintf(what, sizeof what, "its log cannot be searched: %s", words);
+    if (!h->pull.env->follow || h->searched)
+        return again(h, 0, what, why);
     if (!h->no_log)
         msg_warn("%s: its log cannot be searched (%s): what happens while nobody listens is lost",
             h->pull.operand, words);
@@ -258,17 +374,32 @@ static int no_search(struct hik *h, struct fault *why)
     return go_on(h);
 }
 
-static void give_page(struct hik *h)
+/* A page as it came, or the first part of several. */
+static struct slice page_text(struct hik *h)
 {
-    const struct hik_page *page = &h->page;
-    char cursor[LOG_CURSOR_BYTES];
+    struct format_options options = {.longest = ANSWER_BYTES};
+    struct slice in = web_bytes(h->pull.call), record;
+    struct recording r;
+    enum frame got = FRAME_SKIP;
 
-    if (page->kept.len == 0)
-        return;
-    log_cursor_print(cursor, h->pull.device, &h->found);
-    units_begin(&h->pull.units, STREAM_PAST);
-    units_add(&h->pull.units, buf_all(&page->kept));
-    units_end(&h->pull.units, h->sorted && h->purpose == SEARCH_ALL ? cursor : NULL);
+    if (!multipart_boundary(slice_of(web_type(h->pull.call))).p)
+        return in;
+    recording_begin(&r, &hikvision_items, &options);
+    for (size_t used = 0; in.n > 0 && got == FRAME_SKIP; in.p += used, in.n -= used)
+        got = recording_frame(&r, in, true, &used, &record);
+    return got == FRAME_RECORD ? r.text : SLICE_NONE;
+}
+
+/* Fewer records than before: the oldest were overwritten, and all others have moved. */
+static bool is_shifted(struct hik *h)
+{
+    return h->total >= 0 && h->page.total >= 0 && h->page.total < h->total && h->shifts < SHIFTS;
+}
+
+static bool is_same_page(const struct hik *h)
+{
+    return h->first.serial >= 0 && h->first.serial == h->begun.serial &&
+           h->first.time_s == h->begun.time_s;
 }
 
 static int take_page(struct hik *h, struct fault *why)
@@ -278,47 +409,56 @@ static int take_page(struct hik *h, struct fault *why)
 
     if (rc <= 0)
         return rc;
-    hik_page_read(web_bytes(h->pull.call), &h->page, want, h);
+    h->first = (struct log_place){.serial = -1};
+    hik_page_read(page_text(h), &h->page, want, h);
     give_page(h);
     if (web_status(h->pull.call) != 200 || page->more == HIK_BAD)
         return no_search(h, why);
+    if (h->no_log)
+        msg_warn("%s: its log can be searched again", h->pull.operand);
+    h->no_log = false;
+    h->searched = true;
     if (is_shifted(h)) {
-        if (h->sorted)
-            h->pull.seen = h->found;
-        begin_search(h, h->purpose);
+        h->shifts++;
+        ask_anew(h);
         return 1;
     }
     if (page->more == HIK_MORE && page->count == 0)
         return again(h, 0, "gives a page without records, and says that there are more", why);
+    if (is_same_page(h))
+        return again(h, 0, "gives the same page of its log again and again", why);
+    h->begun = h->first;
     h->total = page->total;
     h->search.position += page->count;
     if (page->more == HIK_MORE || (page->count > 0 && (int64_t)h->search.position < page->total)) {
         ask_page(h);
         return 1;
     }
-    h->pull.seen = h->found;
-    pull_reached(&h->pull, &h->found);
-    pull_swept(&h->pull);
-    return go_on(h);
+    return end_search(h);
 }
 
 /* ---- live ---- */
 
 static int no_place(struct hik *h, struct fault *why)
 {
+    char words[160], reason[200] = "";
+
+    if (web_state(h->pull.stream) < WEB_DONE && web_bytes(h->pull.stream).n < REFUSAL_BYTES)
+        return 0;
+    if (hik_words_read(web_bytes(h->pull.stream), words, sizeof words))
+        snprintf(reason, sizeof reason, ": %s", words);
     if (!h->said_busy)
-        msg_warn(
-            "%s: has no place for live events (status %u): looking into its log instead, every "
-            "%" PRId64 " s, until it has",
-            h->pull.operand, web_status(h->pull.stream), h->pull.busy_ms / 1000);
+        msg_warn("%s: has no place for live events (status %u%s): looking into its log instead, "
+                 "every %" PRId64 " s, until it has",
+            h->pull.operand, web_status(h->pull.stream), reason, h->pull.busy_ms / 1000);
     h->said_busy = true;
     return again(h, h->pull.busy_ms, "no place", why);
 }
 
+/* Where its parts begin the stream says itself, whatever its head may call the boundary. */
 static int take_arm(struct hik *h, struct fault *why)
 {
     struct format_options options = {.longest = RECORD_BYTES, .pictures = h->pull.env->pictures};
-    struct slice boundary;
     int rc = pull_heard(&h->pull, &words_of, why);
 
     if (rc == 0 && !h->pull.stream)
@@ -332,9 +472,6 @@ static int take_arm(struct hik *h, struct fault *why)
     h->said_busy = false;
     h->pull.live_ms = monotonic_ms();
     recording_begin(&h->recording, &hikvision_items, &options);
-    boundary = multipart_boundary(slice_of(web_type(h->pull.stream)));
-    h->recording.multi =
-        boundary.p && multipart_begin(&h->recording.m, boundary, h->recording.limit);
     if (h->no_log)
         h->step = STEP_LIVE;
     else
@@ -356,32 +493,76 @@ static void give_on(struct hik *h, const struct hik_notice *n)
     units_end(u, n->event ? cursor : NULL);
 }
 
+/* Whether an event came before.  One that is said to happen now, and has a number far below, shows
+   that the log was emptied, or the stream is wrong: the log tells. */
+static bool came_before(struct hik *h, const struct hik_notice *n)
+{
+    struct log_seen *seen = &h->pull.seen;
+
+    if (n->place.serial < 0)
+        return n->history && log_was_seen(seen, &n->place);
+    if (pull_look(&h->pull, seen, &n->place))
+        number_anew(h, seen);
+    if (!is_had(h, &n->place))
+        return false;
+    if (!n->live || n->place.serial + FAR >= h->have.top)
+        return true;
+    h->doubt = true;
+    return !h->no_log;
+}
+
+/* What is missing before an event is searched for: true.  Where the device does not say which
+   record was before it, the numbers do, and need not be right. */
+static bool has_gap(struct hik *h, const struct hik_notice *n)
+{
+    bool said = n->front >= 0 && n->front < n->place.serial;
+
+    h->front = said ? n->front : n->place.serial - 1;
+    if (n->place.serial <= h->have.top || h->have.top < 0 || h->front <= h->have.top)
+        return false;
+    h->unsure = !said || h->have.top == 0;
+    serials_reach(&h->have, h->front);
+    if (h->no_log)
+        leave_missing(h);
+    else
+        begin_search(h, SEARCH_GAP);
+    return !h->no_log;
+}
+
 /* One record: 1 it is done with, 0 it stays until a gap before it was searched for. */
 static int take_record(struct hik *h)
 {
-    struct log_seen *seen = &h->pull.seen;
     struct hik_notice n;
 
     hik_notice_read(h->recording.text, &n);
     if (n.heartbeat)
         return 1;
     h->pull.heard += n.event;
-    if (n.event && pull_look(&h->pull, seen, &n.place))
-        seen->last.serial = -1;
-    if (n.event && log_was_seen(seen, &n.place))
+    if (n.event && came_before(h, &n))
         return 1;
-    if (n.event && seen->last.serial >= 0 && n.front > seen->last.serial &&
-        n.place.serial > n.front) {
-        h->front = n.front;
-        h->purpose = SEARCH_GAP;
-        if (h->no_log)
-            go_on(h);
-        else
-            begin_search(h, SEARCH_GAP);
-        return 0;
+    if (n.event && n.place.serial >= 0) {
+        if (has_gap(h, &n))
+            return 0;
+        serials_reach(&h->have, n.place.serial - 1);
+        h->have.count = 0;
+        serials_add(&h->have, n.place.serial);
     }
     give_on(h, &n);
     return 1;
+}
+
+/* What the log has is asked for by the device's own clock, which may have changed. */
+static void begin_sweep(struct hik *h)
+{
+    h->doubt = false;
+    h->next = SEARCH_BETWEEN;
+    ask(h, STEP_CLOCK, "/ISAPI/System/time", SLICE_NONE);
+}
+
+static bool is_sweep_due(const struct hik *h)
+{
+    return !h->no_log &&
+           (pull_sweep_due(&h->pull) || (h->doubt && monotonic_ms() - h->pull.swept_ms > DOUBT_MS));
 }
 
 static int live(struct hik *h, struct fault *why)
@@ -389,8 +570,8 @@ static int live(struct hik *h, struct fault *why)
     struct web_call *stream = h->pull.stream;
     bool over = web_state(stream) >= WEB_DONE;
 
-    if (!h->no_log && !over && pull_sweep_due(&h->pull)) {
-        begin_search(h, SEARCH_BETWEEN);
+    if (!over && is_sweep_due(h)) {
+        begin_sweep(h);
         return 1;
     }
     for (int i = 0; i < TURN && !units_full(&h->pull.units); i++) {
