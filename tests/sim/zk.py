@@ -450,9 +450,9 @@ class TcpPeer(Peer):
                     for n in range(len(frame)):
                         self.conn.sendall(frame[n:n + 1])
                 else:
-                    self.conn.sendall(frame)
                     if self.device.options.frames:
                         self.await_read()
+                    self.conn.sendall(frame)
         except OSError:
             pass
 

@@ -61,7 +61,7 @@ struct zk_session {
     bool whole;              /* data.got is all of the table */
     uint32_t at, to;         /* what is left of the range to read */
     struct zk_transfer data; /* what comes of a table */
-    bool give, ended;        /* it is to be handed out; what was asked is done with that */
+    bool give;               /* it is to be handed out, or that all of it was */
 };
 
 struct zk_session *zk_session_new(bool udp, bool keyed, uint32_t key)
@@ -508,31 +508,25 @@ void zk_session_take(struct zk_session *s, struct slice bytes)
 
 /* ---- handing out ---- */
 
+/* The next part is asked for before this one is looked at: the device works meanwhile. */
 static bool give(struct zk_session *s, struct zk_news *news, int64_t now_ms)
 {
     uint32_t n = s->to - s->at;
 
     s->give = false;
-    if (s->ask != READING)
+    if (s->ask != READING || n == 0)
         return say(s, news, ZK_NEWS_DONE);
-    if (s->ended || n == 0) {
-        s->ended = false;
-        if (s->at == s->to)
-            return say(s, news, ZK_NEWS_DONE);
-        next_part(s, now_ms);
-        return false;
-    }
-    if (s->whole) {
-        n = n < SLICE_MAX ? n : SLICE_MAX;
-        news->data = (struct slice){s->data.got.data + s->at, n};
-    } else {
+    if (!s->whole)
         n = s->data.wanted;
-        news->data = (struct slice){s->data.got.data, n};
-        s->ended = true;
-    }
-    s->at += n;
-    s->give = true;
+    else if (n > SLICE_MAX)
+        n = SLICE_MAX;
     news->kind = ZK_NEWS_DATA;
+    news->data = (struct slice){s->data.got.data + (s->whole ? s->at : 0), n};
+    s->at += n;
+    if (s->whole || s->at == s->to)
+        s->give = true;
+    else
+        next_part(s, now_ms);
     return true;
 }
 

@@ -35,10 +35,10 @@ struct zk {
     const struct source_env *env;
     const char *operand;
     struct endpoint at;
-    bool tcp, udp;    /* what may be tried */
-    bool over_udp;    /* what is tried, or used, now */
-    bool keyed;       /* there is a communication key … */
-    uint32_t key;     /* … this one */
+    bool tcp, udp; /* what may be tried */
+    bool over_udp; /* what is tried, or used, now */
+    bool keyed;    /* there is a communication key … */
+    uint32_t key;  /* … this one */
     struct zk_device *device;
     struct zk_session *session;
     int fd; /* -1: no connection */
@@ -323,10 +323,10 @@ static enum source_state talk(struct zk *z, struct fault *why)
     send_packets(z);
     got = z->full_ms ? 0 : receive(z);
     z->broken = z->broken || got < 0;
-    do
+    do {
         run = zk_device_run(z->device, now_ms, why);
-    while (run == ZK_RUN_MORE);
-    send_packets(z);
+        send_packets(z); /* before what was read is worked on */
+    } while (run == ZK_RUN_MORE);
     if (run == ZK_RUN_FULL && !z->full_ms)
         z->full_ms = now_ms;
     if (run == ZK_RUN_WAIT && z->broken) {
