@@ -35,7 +35,7 @@ started() {
     : >port.out
     spawn "$@" >port.out
     wait_for 10 grep -q . port.out
-    port=$(sed 's/.* //' port.out)
+    port=$(grep -o '[0-9]*' port.out | head -n 1)
 }
 
 # --- each family: one event lost in the middle -----------------------------------------------------

@@ -26,7 +26,7 @@ sim() {
     python3 "$ROOT/tests/sim/$1" "${@:2}" >port.out 2>/dev/null &
     others+=($!)
     wait_for 20 grep -q '[0-9]' port.out
-    port=$(sed 's/.* //' port.out)
+    port=$(grep -o '[0-9]*' port.out | head -n 1)
 }
 rows() {
     seq "$1" "$2" | awk '{ printf "%9d\t2026-01-%02d %02d:%02d:%02d\t1\t0\t15\t0\n",
