@@ -4,6 +4,7 @@
 
     GET /_sim/set?key=value     changes a knob      POST /_sim/log    appends records (JSON list)
     GET /_sim/get               knobs and counters  GET /_sim/cut     ends all streams
+    GET /_sim/lose?n=N          the N oldest records are overwritten
 """
 import hashlib
 import json
@@ -48,6 +49,8 @@ class Device:
                 self.append(json.loads(body))
             elif path == '/_sim/cut':
                 self.epoch += 1
+            elif path == '/_sim/lose':
+                self.log = self.log[int(query['n']):]
             self.change.notify_all()
             return json.dumps({'knobs': self.knobs, 'counts': self.counts, 'log': len(self.log)})
 

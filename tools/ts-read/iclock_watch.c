@@ -136,6 +136,8 @@ void iclock_watch_event(struct iclock_watch *w, struct iclock_device *d, struct 
     struct slice index = field(event, EV_SERIAL_NO);
     struct clock_time t;
 
+    if (!at.p)
+        at = field(event, EV_TIME);
     if (event->error || !at.p || !clock_parse(at, &t))
         return;
     if (field(event, EV_TIME_NOTE).p) {

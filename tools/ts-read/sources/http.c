@@ -374,6 +374,7 @@ static void http_close(void *state)
     for (size_t i = 0; dialects[i]; i++)
         if (dialects[i]->close)
             dialects[i]->close(h->dialect[i]);
+    push_watch_free(h->watch);
     buf_free(&h->text);
     secret_forget(&h->token);
     free(h);
@@ -404,6 +405,7 @@ static void *http_open(
     const char *rest = NULL;
 
     *h = (struct http){.env = env, .operand = operand, .number = number, .epoll = -1};
+    h->watch = push_watch_new();
     source_scheme(operand, "http", &rest);
     if (endpoint_parse(operand, rest, &config.at, why) < 0)
         goto out;

@@ -21,6 +21,7 @@
 #include "body.h"
 #include "http_dialect.h"
 #include "listener.h"
+#include "push_watch.h"
 #include "source.h"
 
 #define HTTP_SCRATCH_BYTES (64u << 10) /* one read */
@@ -81,6 +82,7 @@ struct http {
     struct phase_list ready, starved; /* by next_ready */
     size_t held_bytes;
     void *dialect[DIALECTS_MAX]; /* the state of each */
+    struct push_watch *watch;
     struct buf text;             /* of the answer in hand */
     struct buf token;
     bool waiting; /* somebody may wait to be accepted */

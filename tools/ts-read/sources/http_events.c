@@ -57,6 +57,13 @@ static void open_stream(struct conn *c, const struct feed *feed)
     stream_end(c->stream);
 }
 
+static void watch(void *arg, const struct decoded *event)
+{
+    const struct conn *c = arg;
+
+    push_watch_event(c->http->watch, c->host, event);
+}
+
 /* False when it was answered instead. */
 static bool prepare(struct conn *c)
 {
@@ -71,6 +78,10 @@ static bool prepare(struct conn *c)
     if (!c->request.dialect->feed(&c->request, &c->body, &feed, &reply)) {
         http_reply(c, &reply);
         return false;
+    }
+    if (c->request.dialect->claims && !feed.see) {
+        feed.see = watch;
+        feed.arg = c;
     }
     http_hold(c);
     open_stream(c, &feed);
