@@ -11,7 +11,8 @@ cd "$T" || exit 1
 printf 'admin:Fine-2026\n' >login
 printf 'admin:wrong\n' >wrong
 printf 'Fine-2026\n' >password
-chmod 600 login wrong password
+echo 'user = "admin:Fine-2026"' >login.curl
+chmod 600 login wrong password login.curl
 
 # device KNOB=VALUE...: a terminal; sets $sim, $port and $url.
 device() {
@@ -74,8 +75,11 @@ ts-read --count --password-file login "$url" >out 2>err
 is "$? $(jq -c 'select(.day) | [.device, .day, .events, .records]' out)" \
     '0 ["FZ1234567","2026-03-02",65,65]' "--count says what it holds (5 were overwritten)"
 sim 'set?heartbeat_ms=50&pictures=1&replay=1' >/dev/null
-curl -s -m 2 --digest -K - "http://127.0.0.1:$port/ISAPI/Event/notification/alertStream" >recording \
-    <<<'user = "admin:Fine-2026"'
+spawn curl -s -m 20 --digest -K login.curl -N "http://127.0.0.1:$port/ISAPI/Event/notification/alertStream" \
+    -o recording
+wait_for 20 grep -aq videoloss recording # behind the log
+sim cut >/dev/null
+wait "$spawned"
 ts-read recording 2>err | jq -r '[.device_id, .serial_no, has("received_at"), .snapshot] | join(" ")' >out
 is "$(head -n 65 out)" "$(seq 6 70 | sed 's/.*/FZ1234567 & false /')" \
     "what curl records of the stream reads alike"
@@ -265,7 +269,35 @@ answer=$(curl -s -m 10 -i --data-binary @body -H 'Content-Type: multipart/form-d
 is "$answer" "HTTP/1.1 200 OK Content-Length: 0 " "a push is answered with nothing"
 wait_for 10 came 1 push.out
 is "$(jq -c '[.snapshot.bytes, .snapshot.media_type]' push.out)" '[4,"image/jpeg"]' "and its picture is kept too"
+cp push.out pushed.out
+
+# push TYPE [CURL-ARG...]: standard input, to the listener; prints the status.
+push() {
+    curl -s -m 10 -o answer -w '%{http_code} ' --data-binary @- -H "Content-Type: $1" -H 'User-Agent: Mozilla/5.0 (MSIE 9.0)' \
+        "http://127.0.0.1:$lport/any/path?x=1"
+}
+event() { jq -c --argjson n "$1" '.raw | .AccessControllerEvent.serialNo = $n' stream.out; }
+{
+    printf -- '--b\r\nContent-Type: image/jpeg\r\n\r\n\377\330'
+    head -c 20000 /dev/zero | tr '\0' x
+    printf -- '\377\331\r\n--b\r\nContent-Length: 9\r\n\r\n%s\r\n' "$(event 2)"
+    printf -- '--b\nContent-Type: image/jpeg\nContent-Length: 70000\n\n\377\330\377one\377\331\n--b\n\n\377\330second\n'
+} | push 'multipart/form-data;boundary=c' >statuses
+{
+    echo '{"eventType":"heartBeat"}' | push application/json
+    printf -- '--b\r\nContent-Type: application/json\r\n\r\n{"eventType":"heartBeat"}\r\n--b--\r\n' | push 'multipart/form-data; boundary=b'
+    jq -c -n --argjson e "$(event 3)" '{EventNotificationAlert: $e}' | push application/json
+    jq -c -n --argjson e "$(event 4)" '{header: {deviceId: "FZ1234567"}, body: {payload: $e}}' | push application/json
+    echo '<?xml version="1.0"?><EventNotificationAlert xmlns="urn:x"><shortSerialNumber>FZ1234567</shortSerialNumber><dateTime>2026-03-02T08:01:01+03:00</dateTime><eventType>AccessControllerEvent</eventType><AccessControllerEvent><majorEventType>5</majorEventType><subEventType>75</subEventType><employeeNoString>1001</employeeNoString><serialNo>5</serialNo></AccessControllerEvent></EventNotificationAlert>' |
+        push 'application/xml; charset="UTF-8"'
+} >>statuses
+wait_for 10 came 5 push.out
+is "$(<statuses)" "200 200 200 200 200 200 " "a push in each of its forms, and a heartbeat, is answered with 200"
+is "$(jq -c '[.serial_no, .device_id, .kind, .snapshot.bytes]' push.out | tail -n 4 | tr '\n' ' ')" \
+    '[2,"FZ1234567","granted",8] [3,"FZ1234567","granted",null] [4,"FZ1234567","granted",null] [5,"FZ1234567","granted",null] ' \
+    "pictures before, behind, of wrong length, and two: each event once, with the first behind it"
 ends
+mv pushed.out push.out
 if command -v ts-enrich >/dev/null; then
     for f in stream search push; do ts-enrich <$f.out | jq -r .event_id; done >ids
     is "$(sort -u ids | wc -l) $(wc -l <ids)" "1 3" "stream, search and push: one passage, one event_id"

@@ -372,7 +372,8 @@ static bool has_word(struct slice head)
     return recording_has(head, "AccessControllerEvent") ||
            recording_has(head, "EventNotificationAlert") || recording_has(head, "\"AcsEvent\"") ||
            recording_has(head, "<AcsEvent") ||
-           (recording_has(head, "\"eventType\"") && recording_has(head, "\"eventState\""));
+           (recording_has(head, "\"eventType\"") &&
+               (recording_has(head, "\"eventState\"") || recording_has(head, "\"heartBeat\"")));
 }
 
 /* Keys of the document itself, or of its elements. */

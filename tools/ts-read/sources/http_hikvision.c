@@ -6,6 +6,7 @@
  * answered: it decides by itself after its time-out.
  */
 #include "http_dialect.h"
+#include "recording.h"
 
 #define LOOK_BYTES 4096u
 
@@ -15,9 +16,12 @@ static bool hik_takes(const struct ask *ask)
     return false; /* the path is anybody's: the body tells */
 }
 
+/* Of parts all are looked at: a picture may come first. */
 static bool hik_claims(struct slice body)
 {
-    if (body.n > LOOK_BYTES)
+    struct slice head = body;
+
+    if (body.n > LOOK_BYTES && recording_head(&head) != HEAD_MESSAGE)
         body.n = LOOK_BYTES;
     return format_find(SLICE("hikvision"))->sniff(body, false) > 0;
 }
