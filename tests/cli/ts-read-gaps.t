@@ -181,4 +181,5 @@ else
 fi
 
 pulled zk 'cleared, or goes on behind what was read last'
+pulled hikvision 'records 4 to 5 cannot be had'
 done_testing

@@ -8,6 +8,8 @@
 
 #include "json.h"
 
+#define DAY_S 86400
+#define NEAR 64
 #define STEP_BACK_S 300 /* records may stand in another order than that of their times */
 
 void log_place_set(struct log_place *p, int64_t serial, struct slice time)
@@ -26,6 +28,22 @@ bool log_was_seen(const struct log_seen *s, const struct log_place *p)
     if (p->serial < 0)
         return *s->last.time && *p->time && p->time_s <= s->high_s;
     return p->serial <= s->last.serial && p->time_s <= s->high_s;
+}
+
+bool log_is_near(const struct log_seen *s, const struct log_place *p)
+{
+    int64_t before = s->last.serial - p->serial, before_s = s->last.time_s - p->time_s;
+
+    if (p->serial < 0 || before < 0 || !*p->time)
+        return false;
+    return (before == 0 && before_s > -DAY_S && before_s < DAY_S) ||
+           (before < NEAR && before_s >= 0 && before_s <= STEP_BACK_S);
+}
+
+void log_bound(struct log_seen *s, int64_t now_s)
+{
+    if (s->last.serial < 0 && s->high_s > now_s + DAY_S)
+        *s = (struct log_seen)LOG_SEEN_NONE;
 }
 
 void log_see(struct log_seen *s, const struct log_place *p)

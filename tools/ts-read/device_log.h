@@ -34,6 +34,15 @@ bool log_was_seen(const struct log_seen *s, const struct log_place *p);
 
 void log_see(struct log_seen *s, const struct log_place *p);
 
+/* Whether it is the record that was seen last, or a neighbour: then the log is the one of before.
+   By its number, and by its time, which of the last one a device may show otherwise after the
+   clocks were set. */
+bool log_is_near(const struct log_seen *s, const struct log_place *p);
+
+/* Where records have no numbers: a latest time that is more than a day ahead of the device's clock
+   is that of a wrong clock, and says nothing of what came since: nothing counts as seen then. */
+void log_bound(struct log_seen *s, int64_t now_s);
+
 /* A low number at a later time: the log was emptied, or is full and begins again. */
 bool log_is_new(const struct log_seen *s, const struct log_place *p);
 

@@ -60,7 +60,8 @@ struct hik {
     struct hik_search search;
     char search_id[24];
     struct log_seen base, found;   /* before the search; and with what it found */
-    int64_t met;                   /* the highest number of any record in it; -1 */
+    int64_t met, low;              /* the highest and the lowest number of any record in it; -1 */
+    bool last_met;                 /* the record that was seen last is in it, or a neighbour */
     unsigned news, shifts;         /* records that are new; searches begun again */
     int64_t total;                 /* records that match, by the page before; -1 */
     struct log_place first, begun; /* first record of this page, and of the one before */
@@ -128,6 +129,7 @@ static int take_clock(struct hik *h, struct fault *why)
     }
     if (!clock_parse_offset(slice_of(h->offset), &h->offset_s))
         h->offset_s = 0;
+    log_bound(&h->pull.seen, h->now_s);
     begin_search(h, h->next);
     return 1;
 }
@@ -199,7 +201,8 @@ static void begin_search(struct hik *h, enum purpose purpose)
     h->purpose = purpose;
     h->by_number = false;
     h->base = h->found = h->pull.seen;
-    h->met = -1;
+    h->met = h->low = -1;
+    h->last_met = false;
     h->news = h->shifts = 0;
     if (purpose == SEARCH_ALL)
         serials_begin(&h->have, h->base.last.serial > 0 ? h->base.last.serial : 0);
@@ -242,6 +245,9 @@ static bool want(void *arg, const struct log_place *place)
         h->first = *place;
     if (place->serial > h->met)
         h->met = place->serial;
+    if (place->serial >= 0 && (h->low < 0 || place->serial < h->low))
+        h->low = place->serial;
+    h->last_met = h->last_met || log_is_near(&h->base, place);
     if (h->purpose == SEARCH_GAP && place->serial > h->front)
         return false; /* the stream will say it, with its pictures */
     if (place->serial < 0 ? is_past(h, place) : h->by_number && place->serial > h->search.last)
@@ -317,15 +323,14 @@ static int go_on(struct hik *h)
     return 1;
 }
 
-/* Nothing but numbers far below: the place that was seen last is not in the log any more, and the
-   clock does not show that the log was emptied.  (Where --since or --until cut the search, the
-   place need not be in it.) */
+/* Records at or below the one that was seen last, but not that one: the log was emptied, and the
+   clock does not show it.  (Where --since or --until cut the search, it need not be in it.) */
 static bool is_emptied(const struct hik *h)
 {
     const struct source_env *env = h->pull.env;
 
-    return h->purpose != SEARCH_GAP && h->news == 0 && h->met >= 0 &&
-           h->met + FAR < h->base.last.serial && !env->since->set && !env->until->set;
+    return h->purpose != SEARCH_GAP && h->low >= 0 && h->low <= h->base.last.serial &&
+           !h->last_met && !env->since->set && !env->until->set;
 }
 
 static int end_search(struct hik *h)
