@@ -112,6 +112,33 @@ wait_for 5 holds 52
 put
 is "$status $new" "0 1" "after kill -9 nothing is missing"
 
+# kill -9 at any moment, while people pass, connections end and live events get lost.
+device --records 3000
+rm -f cp q.db*
+rounds=${TS_FULL:+40}
+n=3000
+for round in $(seq "${rounds:-5}"); do
+    # Of its own process group, so that the whole pipeline goes.
+    setsid ts-read -F --checkpoint cp "zk://127.0.0.1:$port" --into \
+        'ts-enrich | ts-spool put q.db' >out 2>err &
+    reader=$!
+    for way in punch mute punch drop punch; do
+        if [ "$way" = drop ]; then
+            happens drop
+        else
+            n=$((n + 1))
+            happens "$way" "10$((RANDOM % 9))" "$(date -d "@$((1772440000 + n))" +%FT%T)"
+        fi
+        read -rt "0.$((RANDOM % 25 + 10))" <> <(:) # any moment
+    done
+    kill -KILL -- "-$reader"
+    wait "$reader"
+    [ "$round" -ne 3 ] || happens wrap 1000
+done 2>/dev/null
+wait_for 5 holds $((n - 1000))
+put
+is "$status $(ts-spool stat --json q.db | jq .stored)" "0 $n" "kill -9 at any moment: nothing is missing"
+
 # ---- does the device hold anything that was not delivered?
 
 device --records 600
