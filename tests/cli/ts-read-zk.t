@@ -7,7 +7,7 @@
 . "$ROOT/tests/support/zk.sh"
 
 only_reads() { # no command but those that read
-    ! grep -vE '^(tcp|udp) (9|11|13|50|500|1000|1001|1102|1502|1503|1504|2000)$' sent
+    ! grep -vE '^(tcp|udp) (9|11|13|50|201|500|1000|1001|1102|1502|1503|1504|2000)$' sent
 }
 # shellcheck disable=SC2317 # called by wait_for
 left_out() { ts-read "zk://127.0.0.1:$port" 2>&1 >/dev/null | grep -q "$1 records: empty, left out"; }
@@ -140,6 +140,16 @@ pull zk
 like "$status $(jq -r .person_id out | tr '\n' ' ')" '^0 ([0-9]{1,2} ){5}$' \
     "without its table of users: the numbers inside the device"
 like "$(<err)" "does not hand over its table of users.*taken for the person" "which is told"
+device --records 5 --clock 19740 # five and a half hours but a minute
+pull zk
+is "$status$(<err)" 0 "a clock of any zone"
+device --records 5 --clock 19500
+pull zk
+like "$(<err)" "the clock of the device is 300 s slow, if not by quarter hours more: it says 20" \
+    "a clock that no zone explains"
+device --records 5 --clock -700000000
+pull zk
+like "$status $(<err)" "^0 .*the clock of the device is wrong: it says 200" "a clock that was never set"
 for address in zk:// zk://:4370 zk://a:b zk://a/b 'zk://[::1' zk://a:99999; do
     ts-read "$address" 2>/dev/null
     is $? 64 "$address: no address"

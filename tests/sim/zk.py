@@ -400,7 +400,8 @@ class Peer:
         elif command == 50:
             self.ok(reply, d.sizes())
         elif command == 201:
-            self.ok(reply, struct.pack("<I", pack_time(datetime.datetime.now())))
+            now = datetime.datetime.now() + datetime.timedelta(seconds=d.options.clock)
+            self.ok(reply, struct.pack("<I", pack_time(now)))
         elif command == 1100:
             self.ok(reply, b"Ver 6.60 Aug 26 2011\0")
         elif command == 500:
@@ -592,6 +593,7 @@ def main():
     parser.add_argument("--room", type=int, default=100000)
     parser.add_argument("--start", default="2026-01-07T06:00:00")
     parser.add_argument("--pace", type=int, default=300, help="most seconds between two records")
+    parser.add_argument("--clock", type=int, default=0, help="by how many seconds it is ahead")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quirk", default="")
     parser.add_argument("--each", nargs="+", default=[], metavar="QUIRK")

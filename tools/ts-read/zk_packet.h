@@ -24,6 +24,7 @@ enum zk_command {
     ZK_OPTION = 11,
     ZK_LOG = 13, /* the old way to read the log */
     ZK_FREE_SIZES = 50,
+    ZK_CLOCK = 201,
     ZK_REG_EVENT = 500, /* also what live events come as */
     ZK_CONNECT = 1000,
     ZK_EXIT = 1001,

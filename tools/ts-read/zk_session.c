@@ -25,7 +25,19 @@
 #define SLICE_MAX (64u << 10) /* of one DATA from memory */
 #define EVENT_ATTENDANCE 1u
 
-enum ask { ASK_NOTHING, CONNECTING, OPTION, SIZES, LISTEN, OPENING, READING, SHUT, LEAVING, ASKS };
+enum ask {
+    ASK_NOTHING,
+    CONNECTING,
+    OPTION,
+    SIZES,
+    CLOCK,
+    LISTEN,
+    OPENING,
+    READING,
+    SHUT,
+    LEAVING,
+    ASKS
+};
 
 /* How long an answer may take: over UDP it is asked again after that. */
 static const struct {
@@ -34,6 +46,7 @@ static const struct {
     [CONNECTING] = {5000, 1000},
     [OPTION] = {5000, 2000},
     [SIZES] = {10000, 3000},
+    [CLOCK] = {5000, 2000},
     [LISTEN] = {5000, 2000},
     [OPENING] = {30000, 15000}, /* the device gathers the table */
     [READING] = {5000, 2000},
@@ -178,6 +191,12 @@ void zk_session_sizes(struct zk_session *s, int64_t now_ms)
 {
     begin(s, SIZES);
     request(s, ZK_FREE_SIZES, SLICE_NONE, now_ms);
+}
+
+void zk_session_clock(struct zk_session *s, int64_t now_ms)
+{
+    begin(s, CLOCK);
+    request(s, ZK_CLOCK, SLICE_NONE, now_ms);
 }
 
 void zk_session_listen(struct zk_session *s, int64_t now_ms)
@@ -399,6 +418,18 @@ static bool take_sizes(
     return zk_is_error(p) || p->reply == s->reply ? refused(s, news, p->command) : false;
 }
 
+static bool take_clock(
+    struct zk_session *s, const struct zk_packet *p, struct zk_news *news, int64_t now_ms)
+{
+    bool unset;
+
+    (void)now_ms;
+    if (p->command == ZK_ACK_OK && p->data.n >= 4 &&
+        zk_time(zk_u32(p->data.p), &news->local_s, &unset))
+        return say(s, news, ZK_NEWS_DONE);
+    return zk_is_error(p) || p->reply == s->reply ? refused(s, news, p->command) : false;
+}
+
 static bool take_ack(
     struct zk_session *s, const struct zk_packet *p, struct zk_news *news, int64_t now_ms)
 {
@@ -450,6 +481,7 @@ static take_answer *const answers[ASKS] = {
     [CONNECTING] = take_connect,
     [OPTION] = take_option,
     [SIZES] = take_sizes,
+    [CLOCK] = take_clock,
     [LISTEN] = take_ack,
     [OPENING] = take_opened,
     [READING] = take_transfer,
@@ -546,7 +578,7 @@ static bool too_late(struct zk_session *s, struct zk_news *news, int64_t now_ms)
         resend(s, now_ms);
         return false;
     }
-    if (s->ask == OPTION)
+    if (s->ask == OPTION || s->ask == CLOCK)
         return refused(s, news, 0);
     return lost(s, news,
         s->ask == CONNECTING ? "no answer (another program may have the device)"

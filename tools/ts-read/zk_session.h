@@ -10,6 +10,7 @@
  *     zk_session_connect     DONE; REFUSED: code ZK_ACK_UNAUTH, ZK_OTHER_SDK, …
  *     zk_session_option      DONE with its value in data; REFUSED
  *     zk_session_sizes       DONE with sizes; REFUSED
+ *     zk_session_clock       DONE with its wall clock in local_s; REFUSED
  *     zk_session_listen      DONE; REFUSED
  *     zk_session_open        DONE with the size of the table; REFUSED (ZK_NO_LOG: no log here)
  *     zk_session_read        DATA, … in order, DONE
@@ -39,6 +40,7 @@ enum zk_table { ZK_TABLE_LOG, ZK_TABLE_USERS };
 void zk_session_connect(struct zk_session *s, int64_t now_ms);
 void zk_session_option(struct zk_session *s, const char *name, int64_t now_ms);
 void zk_session_sizes(struct zk_session *s, int64_t now_ms);
+void zk_session_clock(struct zk_session *s, int64_t now_ms);
 void zk_session_listen(struct zk_session *s, int64_t now_ms);
 void zk_session_open(struct zk_session *s, enum zk_table table, int64_t now_ms);
 
@@ -73,6 +75,7 @@ struct zk_news {
     uint32_t size;     /* of a table, in bytes */
     struct slice data; /* until the next call */
     struct zk_sizes sizes;
+    int64_t local_s;
     const char *why; /* of LOST: in plain words */
 };
 

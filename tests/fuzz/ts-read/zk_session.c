@@ -31,7 +31,10 @@ static void ask(
         zk_session_option(s, "~SerialNumber", now_ms);
         break;
     case 2:
-        zk_session_sizes(s, now_ms);
+        if (what & 8)
+            zk_session_sizes(s, now_ms);
+        else
+            zk_session_clock(s, now_ms);
         break;
     case 3:
         zk_session_listen(s, now_ms);

@@ -444,6 +444,10 @@ static const struct {
     {"option", "", ZK_NEWS_REFUSED, 0},
     {"sizes", "ffff000000000000", ZK_NEWS_REFUSED, ZK_UNKNOWN},
     {"sizes", "", ZK_NEWS_LOST, 0},
+    {"clock", "d107000000000000", ZK_NEWS_REFUSED, ZK_ACK_ERROR},
+    {"clock", "d007000000000000", ZK_NEWS_REFUSED, ZK_ACK_OK},
+    {"clock", "d007000000000000 80971f32", ZK_NEWS_REFUSED, ZK_ACK_OK}, /* no such date */
+    {"clock", "", ZK_NEWS_REFUSED, 0},
     {"open", "7d13000000000000", ZK_NEWS_REFUSED, ZK_NO_LOG},
     {"open", "d007000000000000 00ffffffff ffffffff", ZK_NEWS_LOST, 0},
     {"open", "", ZK_NEWS_LOST, 0},
@@ -462,6 +466,8 @@ static void ask(struct zk_session *s, const char *what, int64_t now_ms)
         zk_session_sizes(s, now_ms);
     else if (strcmp(what, "open") == 0)
         zk_session_open(s, ZK_TABLE_LOG, now_ms);
+    else if (strcmp(what, "clock") == 0)
+        zk_session_clock(s, now_ms);
     else if (strcmp(what, "listen") == 0)
         zk_session_listen(s, now_ms);
     else if (strcmp(what, "shut") == 0)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "checkpoint.h"
+#include "clock.h"
 #include "json.h"
 #include "msg.h"
 #include "secret.h"
@@ -26,11 +27,15 @@
 #define SEARCH_BYTES 60000u
 #define USERS_MAX (8u << 20) /* bytes of the table of users */
 #define FULL_PERCENT 90
+#define QUARTER_S 900 /* zones differ by such steps … */
+#define ZONE_S 54000  /* … and by no more than that from UTC */
+#define STEP_S 60     /* a clock that is further off is told of */
 
 enum step {
     CONNECT,
     SERIAL,
     SIZES,
+    CLOCK,
     LISTEN,
     OPEN,
     HEAD,
@@ -73,7 +78,7 @@ struct zk_device {
 
     struct zk_reading reading;
     struct zk_feed *feed;
-    bool said_nameless, said_full, said_wrapped, said_mute, said_short, said_nonsense;
+    bool said_nameless, said_clock, said_full, said_wrapped, said_mute, said_short, said_nonsense;
 };
 
 struct zk_device *zk_device_new(const struct source_env *env, const char *operand, size_t number)
@@ -144,6 +149,9 @@ static void go(struct zk_device *d, enum step step, int64_t now_ms)
     case SIZES:
     case CHECK:
         zk_session_sizes(s, now_ms);
+        break;
+    case CLOCK:
+        zk_session_clock(s, now_ms);
         break;
     case LISTEN:
         zk_session_listen(s, now_ms);
@@ -258,6 +266,30 @@ static void on_sizes(struct zk_device *d, const struct zk_news *news)
             d->operand, records, room);
         d->said_full = true;
     }
+}
+
+/* Its zone is not known here: only what no zone explains is wrong. */
+static void on_clock(struct zk_device *d, const struct zk_news *news)
+{
+    int64_t ahead_s = news->local_s - clock_now_ms() / 1000, rest_s;
+    char says[CLOCK_TEXT];
+
+    rest_s = ahead_s % QUARTER_S;
+    rest_s += rest_s > QUARTER_S / 2 ? -QUARTER_S : rest_s < -QUARTER_S / 2 ? QUARTER_S : 0;
+    if (news->kind != ZK_NEWS_DONE || (llabs(ahead_s) <= ZONE_S && llabs(rest_s) <= STEP_S)) {
+        d->said_clock = false;
+        return;
+    }
+    if (d->said_clock)
+        return;
+    d->said_clock = true;
+    clock_print_local(says, news->local_s, 0);
+    if (llabs(ahead_s) > ZONE_S)
+        msg_warn("%s: the clock of the device is wrong: it says %s", d->operand, says);
+    else
+        msg_warn("%s: the clock of the device is %lld s %s, if not by quarter hours more: it says "
+                 "%s",
+            d->operand, llabs(rest_s), rest_s < 0 ? "slow" : "fast", says);
 }
 
 static enum zk_run no_log(struct zk_device *d, uint16_t code, struct fault *why)
@@ -547,6 +579,10 @@ static enum zk_run on_done(
         return on_serial(d, news, now_ms, why);
     case SIZES:
         on_sizes(d, news);
+        go(d, CLOCK, now_ms);
+        break;
+    case CLOCK:
+        on_clock(d, news);
         if (d->env->follow)
             go(d, LISTEN, now_ms);
         else
