@@ -17,7 +17,9 @@ from datetime import datetime
 
 import device
 
-JPEG = b'\xff\xd8\xff\xdb' + bytes(range(256)) * 40 + b'\r\n--MIME_boundary\r\n\xff\xd9'
+JPEG = b'\xff\xd8\xff\xdb' + bytes(range(256)) * 40
+# What only a length tells from the end of its part.
+TRAP = b'\r\n--MIME_boundary\r\n'
 
 
 def instant(text):
@@ -154,7 +156,10 @@ class Terminal(device.Device):
 
     def message(self, value, picture=False):
         data = self.part(*self.document(value))
-        return data + (self.part(JPEG, 'image/jpeg') if picture and self.knob('pictures') else b'')
+        if not picture or not self.knob('pictures'):
+            return data
+        trap = b'' if self.knob('quirks') else TRAP
+        return data + self.part(JPEG + trap + b'\xff\xd9', 'image/jpeg')
 
     def stream(self, http):
         with self.change:
