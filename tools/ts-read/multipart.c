@@ -252,7 +252,7 @@ static enum multipart_got between(
     start = 0;
     if (is == 0) {
         is = find_boundary(m, in, 0, end, &at);
-        if (at > 0 || is < 0)
+        if (is <= 0 || at > 0)
             return skip(m, at, used);
         start = 1;
         is_boundary(m, in, start, end, &line, &last);
