@@ -82,6 +82,7 @@ device now=2026-03-02T09:00:00
 happens 08:00:01 1 20
 fetch
 is "$status $(serials)" "0 $(range 1 20)" "a log"
+sim 'set?no_numbers=1' >/dev/null # then by time, in all of the log
 happens 05:10:00 21 30
 happens 08:30:00 31 33
 fetch
@@ -91,7 +92,7 @@ like "$(<err)" 'its clock was set back by [0-9]* s' "which is said"
 is "$(grep -c 'set back' err)" 1 "once"
 fetch
 is "$status $(serials)$(<err)" "0 " "and they come once"
-sim 'set?ring=10' >/dev/null
+sim 'set?ring=10&no_numbers=0&numbers=1' >/dev/null
 happens 08:40:00 34 53
 fetch
 is "$status $(serials)" "65 $(range 44 53)" "records that were overwritten before they were read"
@@ -117,7 +118,7 @@ kill "$sim"
 # --- live ----------------------------------------------------------------------------------------
 device boundary=another now=2026-03-02T09:00:00
 happens 08:00:01 1 3
-follow -o sweep=1
+follow -o sweep=2
 wait_for 20 armed 1
 happens 08:01:01 4 5
 wait_for 20 came 5
@@ -131,6 +132,13 @@ sim 'set?lose=1&no_front=1' >/dev/null
 happens 08:01:11 8 9 2026-03-05
 wait_for 20 came 9
 is "$(serials)" "$(range 1 9)" "and by the numbers, where no frontSerialNo is said"
+sim 'set?lose=1&no_front=0&hide=10' >/dev/null
+happens 08:01:21 10 11 2026-03-05
+wait_for 20 came 11
+is "$(serials | tr ' ' '\n' | grep . | sort -n | tr '\n' ' ')" "$(range 1 11)" "also where the log has them later than the stream"
+happens 08:01:30 9 9 2026-03-05
+wait_for 20 came 12
+is "$(serials | cut -d ' ' -f 12) $(grep -c anew err)" "9 0" "a late record is no log that begins again"
 is "$(grep -c 'cannot be had' err)" 0 "and nothing is said to be lost"
 ends
 kill "$sim"

@@ -10,7 +10,8 @@ searches), numbers (1: obeys beginSerialNo), overwrite (that many records go aft
 ring (as many are held: the oldest are overwritten), happens (a record more, at each page), stuck
 (1: always the first page, and more), parts (1: a page comes with a picture), no_info, no_front,
 no_serial (1: events say no number), boundary (as the head of the stream has it), elsewhere (1: all
-is redirected).
+is redirected), hide (that record is not found the first time), no_numbers (1: beginSerialNo is
+refused).
 """
 import json
 from datetime import datetime
@@ -97,7 +98,10 @@ class Terminal(device.Device):
             found = [r for r in self.log if start <= instant(r['time']) <= end]
         if self.knob('numbers') and 'beginSerialNo' in cond:
             found = [r for r in found if cond['beginSerialNo'] <= r['serialNo'] <= cond['endSerialNo']]
-        if refuse:
+        if any(r['serialNo'] == self.knob('hide') for r in found):
+            found = [r for r in found if r['serialNo'] != self.knob('hide')]
+            self.knobs['hide'] = 0
+        if refuse or (self.knob('no_numbers') and 'beginSerialNo' in cond):
             return http.reply(403, '<ResponseStatus><statusCode>2</statusCode><statusString>Device '
                               'Busy</statusString></ResponseStatus>')
         at = 0 if self.knob('stuck') else cond['searchResultPosition']

@@ -34,7 +34,7 @@
 #define SHIFTS 3       /* searches begun again in a row, for the log moved under them */
 #define FAR 64         /* so far below what came last no record is that late */
 #define WRAP_FAR 1000  /* so far above what came last none is new */
-#define DOUBT_MS 10000 /* between looks into the log for a stream that makes no sense */
+#define DOUBT_MS 10000 /* a record may be in the log a little later than in the stream */
 
 enum step { STEP_REST, STEP_INFO, STEP_CLOCK, STEP_SEARCH, STEP_ARM, STEP_LIVE };
 
@@ -51,12 +51,12 @@ struct hik {
 
     struct serials have; /* what came of its records */
     int64_t anew_s;      /* the latest time before they were numbered anew; 0: they were not */
-    bool doubt;          /* the stream says that a record is live which is none of the next */
+    int64_t doubt_ms;    /* when to look into the log for what the stream did not say; 0: never */
 
     enum purpose purpose, next; /* of the search; of the one that waits for the clock */
     bool by_number;             /* … for what is missing after it */
     bool limited;               /* … to what --since leaves */
-    bool unsure;                /* it is not sure that there is anything */
+    bool unsure;                /* … that a gap is one */
     struct hik_search search;
     char search_id[24];
     struct log_seen base, found;   /* before the search; and with what it found */
@@ -67,7 +67,7 @@ struct hik {
     struct log_place first, begun; /* first record of this page, and of the one before */
     struct hik_page page;          /* in hand */
     int64_t front;                 /* the record that a gap reaches to */
-    bool searched, no_log, said_busy;
+    bool searched, no_numbers, no_log, said_busy;
 };
 
 static const struct pull_words words_of = {hik_words_read, hik_refusal_read};
@@ -188,7 +188,7 @@ static void ask_anew(struct hik *h)
     h->search = (struct hik_search){.id = h->search_id, .first = -1, .last = -1};
     h->total = -1;
     h->begun = (struct log_place){.serial = -1};
-    if (h->by_number) {
+    if (h->by_number && !h->no_numbers) {
         h->search.first = h->have.hole[0].first;
         h->search.last = h->have.hole[h->have.count - 1].last;
     }
@@ -216,7 +216,7 @@ static void number_anew(struct hik *h, struct log_seen *seen)
 {
     h->anew_s = seen->high_s;
     serials_begin(&h->have, 0);
-    seen->last.serial = 0;
+    seen->last.serial = h->found.last.serial = 0;
 }
 
 /* Whether a numbered record came, or is one of before they were numbered anew. */
@@ -236,6 +236,24 @@ static bool is_past(const struct hik *h, const struct log_place *place)
            (h->purpose != SEARCH_ALL || place->time_s < h->base.high_s);
 }
 
+/* A little below the highest, and later than any: late, or of a log that was emptied while it was
+   short. */
+static bool is_late(const struct log_seen *seen, const struct log_place *place)
+{
+    return place->serial >= 0 && place->serial <= seen->last.serial &&
+           place->serial + FAR >= seen->last.serial && place->time_s > seen->high_s;
+}
+
+/* Whether a record with a number came before, by what was seen until then. */
+static bool came(struct hik *h, struct log_seen *seen, const struct log_place *place)
+{
+    if (is_late(seen, place))
+        return false;
+    if (pull_look(&h->pull, seen, place))
+        number_anew(h, seen);
+    return is_had(h, place);
+}
+
 /* Whether a record of a page is new. */
 static bool want(void *arg, const struct log_place *place)
 {
@@ -250,13 +268,9 @@ static bool want(void *arg, const struct log_place *place)
     h->last_met = h->last_met || log_is_near(&h->base, place);
     if (h->purpose == SEARCH_GAP && place->serial > h->front)
         return false; /* the stream will say it, with its pictures */
-    if (place->serial < 0 ? is_past(h, place) : h->by_number && place->serial > h->search.last)
+    if (place->serial < 0 ? is_past(h, place) : came(h, &h->base, place))
         return false;
-    if (place->serial >= 0 && pull_look(&h->pull, &h->base, place)) {
-        number_anew(h, &h->base);
-        h->found.last.serial = 0;
-    }
-    if (place->serial >= 0 && is_had(h, place))
+    if (h->by_number && (place->serial > h->have.top || serials_have(&h->have, place->serial)))
         return false;
     if (place->serial >= 0)
         serials_add(&h->have, place->serial);
@@ -299,14 +313,21 @@ static int arm(struct hik *h)
 }
 
 /* Records that are not to be had are told of, and left behind. */
-static void leave_missing(struct hik *h)
+static void leave_missing(struct hik *h, bool say)
 {
-    for (unsigned i = 0; i < h->have.count && !h->unsure; i++) {
+    for (unsigned i = 0; i < h->have.count && say; i++) {
         msg_warn("%s: records %" PRId64 " to %" PRId64 " cannot be had", h->pull.operand,
             h->have.hole[i].first, h->have.hole[i].last);
         *h->pull.env->gap = true;
     }
     h->have.count = 0;
+}
+
+/* The log is to be looked into, a little later. */
+static void doubt(struct hik *h)
+{
+    if (h->doubt_ms == 0)
+        h->doubt_ms = monotonic_ms() + DOUBT_MS;
 }
 
 /* What comes after a search. */
@@ -333,18 +354,30 @@ static bool is_emptied(const struct hik *h)
            !h->last_met && !env->since->set && !env->until->set;
 }
 
+/* After a gap: what is still missing may be in the log a little later, and no place behind it is
+   remembered until then. */
+static int end_gap(struct hik *h)
+{
+    if (h->unsure)
+        h->have.count = 0;
+    else if (h->have.count > 0)
+        doubt(h);
+    h->pull.seen = h->found;
+    return go_on(h);
+}
+
 static int end_search(struct hik *h)
 {
+    if (h->purpose == SEARCH_GAP)
+        return end_gap(h);
     if (has_natural_hole(h))
         serials_forget(&h->have, h->have.hole[0].last + 1);
-    if (h->purpose != SEARCH_GAP)
-        h->unsure = h->base.last.serial < 0;
-    if (h->have.count > 0 && !h->by_number && !(h->unsure && h->purpose == SEARCH_GAP)) {
+    if (h->have.count > 0 && !h->by_number) {
         h->by_number = true;
         ask_anew(h);
         return 1;
     }
-    leave_missing(h);
+    leave_missing(h, h->base.last.serial >= 0);
     if (is_emptied(h)) {
         msg_warn("%s: its log ends at record %" PRId64 ", and %" PRId64
                  " was read: it was emptied; reading all of it",
@@ -365,8 +398,11 @@ static int no_search(struct hik *h, struct fault *why)
 {
     char words[160], what[200];
 
-    if (h->by_number) /* it does not search by number */
-        return end_search(h);
+    if (h->by_number && !h->no_numbers) { /* it does not search by number */
+        h->no_numbers = true;
+        ask_anew(h);
+        return 1;
+    }
     if (!hik_words_read(web_bytes(h->pull.call), words, sizeof words))
         snprintf(words, sizeof words, "status %u", web_status(h->pull.call));
     snprintf(what, sizeof what, "its log cannot be searched: %s", words);
@@ -495,7 +531,7 @@ static void give_on(struct hik *h, const struct hik_notice *n)
     if (n->event)
         log_see(&h->pull.seen, &n->place);
     log_cursor_print(cursor, h->pull.device, &h->pull.seen);
-    units_end(u, n->event ? cursor : NULL);
+    units_end(u, n->event && h->have.count == 0 ? cursor : NULL);
 }
 
 /* Whether an event came before.  One that is said to happen now, and has a number far below, shows
@@ -506,13 +542,11 @@ static bool came_before(struct hik *h, const struct hik_notice *n)
 
     if (n->place.serial < 0)
         return n->history && log_was_seen(seen, &n->place);
-    if (pull_look(&h->pull, seen, &n->place))
-        number_anew(h, seen);
-    if (!is_had(h, &n->place))
+    if (!came(h, seen, &n->place))
         return false;
     if (!n->live || n->place.serial + FAR >= h->have.top)
         return true;
-    h->doubt = true;
+    doubt(h);
     return !h->no_log;
 }
 
@@ -528,7 +562,7 @@ static bool has_gap(struct hik *h, const struct hik_notice *n)
     h->unsure = !said || h->have.top == 0;
     serials_reach(&h->have, h->front);
     if (h->no_log)
-        leave_missing(h);
+        leave_missing(h, !h->unsure);
     else
         begin_search(h, SEARCH_GAP);
     return !h->no_log;
@@ -548,8 +582,8 @@ static int take_record(struct hik *h)
     if (n.event && n.place.serial >= 0) {
         if (has_gap(h, &n))
             return 0;
-        serials_reach(&h->have, n.place.serial - 1);
-        h->have.count = 0;
+        if (n.place.serial > h->have.top) /* nothing is between the two, whatever their numbers */
+            h->have.top = n.place.serial - 1;
         serials_add(&h->have, n.place.serial);
     }
     give_on(h, &n);
@@ -559,7 +593,7 @@ static int take_record(struct hik *h)
 /* What the log has is asked for by the device's own clock, which may have changed. */
 static void begin_sweep(struct hik *h)
 {
-    h->doubt = false;
+    h->doubt_ms = 0;
     h->next = SEARCH_BETWEEN;
     ask(h, STEP_CLOCK, "/ISAPI/System/time", SLICE_NONE);
 }
@@ -567,7 +601,7 @@ static void begin_sweep(struct hik *h)
 static bool is_sweep_due(const struct hik *h)
 {
     return !h->no_log &&
-           (pull_sweep_due(&h->pull) || (h->doubt && monotonic_ms() - h->pull.swept_ms > DOUBT_MS));
+           (pull_sweep_due(&h->pull) || (h->doubt_ms != 0 && monotonic_ms() >= h->doubt_ms));
 }
 
 static int live(struct hik *h, struct fault *why)
