@@ -225,8 +225,10 @@ static struct slice kind_of(struct slice code, struct slice action, yyjson_val *
     };
 
     if (slice_is(code, "AccessControl")) {
-        if (field_number(data, "Status") == 0)
-            return SLICE("denied");
+        int64_t status = field_number(data, "Status");
+
+        if (status >= 0 && status != 1)
+            return status == 0 ? SLICE("denied") : SLICE("other");
         return field_number(data, "Method") == METHOD_BUTTON ? SLICE("door") : SLICE("granted");
     }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -450,6 +452,7 @@ static void emit_code(struct dahua *s, struct slice text, const struct emitter *
         doc = fields_read((struct slice){text.p + at, text.n - at}, s->error, &error);
     if (error || code.n == 0) {
         fail(s, s->recording.cut ? "torn last record" : error ? error : "not an event", out);
+        yyjson_doc_free(doc);
         return;
     }
     begin_event(s);
