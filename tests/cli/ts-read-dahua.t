@@ -60,7 +60,12 @@ is "$(ts-read --password-file login "$url" | jq -r .serial_no | tr '\n' ' ')" "$
 sim 'set?most=1024&split=0&newest_first=1' >/dev/null
 is "$(ts-read --password-file login "$url" | jq -r .serial_no | sort -n | tr '\n' ' ')" "$(range 1 250)" \
     "one that lists the newest first"
-sim 'set?newest_first=0' >/dev/null
+sim 'set?newest_first=0&cap=20' >/dev/null
+is "$(ts-read --password-file login "$url" | jq -r .serial_no | tr '\n' ' ')" "$(range 1 250)" \
+    "one that gives fewer than it is asked for, whatever that is"
+sim 'set?cap=0&drop=2' >/dev/null
+ts-read -F --password-file login --until 2026-03-03 "$url" >out 2>err
+is "$(serials)" "$(range 1 250)" "a connection that is lost in the middle: nothing twice"
 ts-read -F --password-file wrong "$url" >out 2>err
 like "$? $(<err)" "^77 ts-read: $url: refuses the user or the password; not trying again$" \
     "a wrong password ends it, also with -F"
@@ -68,9 +73,12 @@ is "$(count wrong)" 1 "after one try"
 kill "$sim"
 
 # --- live ----------------------------------------------------------------------------------------
-for knobs in "" "quirks=1 split=5" "number=0" "number=0 late_ms=400" "number=0 clock=0" "number=0 clock=2"; do
+# live KNOBS: what came is in a folder of its own: serial numbers, the last time, the exit status.
+live() {
+    trap 'kill "$sim" "$reader"' EXIT
+    mkdir "$1" && cp login "$1" && cd "$1" || exit
     # shellcheck disable=SC2086 # words
-    device $knobs
+    device $2
     happens 1 20
     follow
     wait_for 20 attached 1
@@ -85,11 +93,22 @@ for knobs in "" "quirks=1 split=5" "number=0" "number=0 late_ms=400" "number=0 c
     sim 'set?lose=2' >/dev/null
     happens 66 68
     wait_for 20 came 28
-    is "$(serials)" "$(range 1 28)" "live${knobs:+ with $knobs}: nothing lost, nothing twice"
-    is "$(jq -r .time out | tail -n 1)" "2026-03-02T05:01:08+00:00" "at its true time"
+    # The clock is set back.
+    happens -8000 -7999
+    wait_for 20 came 30
     ends
-    is $status 0 "SIGTERM ends it in order"
-    kill "$sim"
+    echo "$(serials)$(jq -r .time out | tail -n 1) $status" >result
+}
+knobs=("" "quirks=1 split=5" "number=0" "number=0 late_ms=400" "number=0 clock=0" "number=0 clock=2" "number=2")
+jobs=()
+for i in "${!knobs[@]}"; do
+    (live "live$i" "${knobs[i]}") 2>/dev/null &
+    jobs+=($!)
+done
+wait "${jobs[@]}"
+for i in "${!knobs[@]}"; do
+    is "$(<"live$i/result")" "$(range 1 30)2026-03-02T02:46:41+00:00 0" \
+        "live${knobs[i]:+ with ${knobs[i]}}: nothing lost, nothing twice, at its true time"
 done
 device no_log=1
 follow -o silence=1
@@ -119,15 +138,34 @@ if command -v ts-spool >/dev/null && command -v ts-enrich >/dev/null; then
     is "$? $(ids)" "0 $(range 1 71)" "and on from the checkpoint"
     is "$(jq -r '.sources[0].cursor | fromjson | [.device, .serial, .time] | join(" ")' c)" \
         "6G0123ABCD0001 71 2026-03-02T05:15:05+00:00" "whose place is the last record"
+    happens -3000 -2998
+    fetch
+    happens 910 910
+    fetch
+    is "$(ids)" "$(range 1 75)" "records of a clock that was set back are found by their numbers"
+    like "$(<err)" 'its clock was set back by 3905 s' "which is said"
+    echo '[{"RecNo": 86, "CreateTime": 1772428513}]' | sim log --data-binary @- >/dev/null
+    fetch
+    like "$(ids) $(<err)" ' 75 86  .*records 76 to 85 are not in its log' "numbers that are nowhere are said"
     sim clear >/dev/null
     happens 960 961
     fetch
-    like "$(<err)" 'its records are numbered anew \(1 after 71\)' "an emptied log is noticed"
+    like "$(<err)" 'its records are numbered anew \(1 after 86\)' "an emptied log is noticed"
     is "$(ts-spool list q.db | jq -r .time | sort | tail -n 2 | tr '\n' ' ')" \
         "2026-03-02T05:16:00+00:00 2026-03-02T05:16:01+00:00 " "and read"
     sim 'set?serial=6G9' >/dev/null
     fetch
     like "$(<err)" 'another device is there now: "6G9" after "6G0123ABCD0001"' "so is another device"
+    kill "$sim"
+    rm q.db* c
+    device
+    happens 1 2
+    happens 300000000 300000000
+    fetch
+    now=$(date +%s)
+    echo "[{\"CreateTime\": $now}, {\"CreateTime\": $((now + 1))}]" | sim log --data-binary @- >/dev/null
+    fetch
+    is "$(ids)" "1 2 3 4 5 " "what comes behind a clock that was years ahead"
     kill "$sim"
 else
     skip "the checkpoint: needs ts-spool and ts-enrich"

@@ -126,7 +126,7 @@ class Handler(socketserver.StreamRequestHandler):
         device = self.server.device
         if path.startswith('/_sim/'):
             return self.reply(200, device.back_door(path, query, body), 'application/json')
-        refused = device.allows(method, target, headers.get('authorization'))
+        refused = self.refused(method, target, headers)
         if refused:
             status, fields, text = refused
             return self.reply(status, text, 'application/xml', fields)
@@ -134,6 +134,9 @@ class Handler(socketserver.StreamRequestHandler):
             time.sleep(device.knob('delay_ms') / 1000)
         device.count(unquote(path).rsplit('/', 1)[-1])
         return device.serve(self, method, unquote(path), query, body)
+
+    def refused(self, method, target, headers):
+        return self.server.device.allows(method, target, headers.get('authorization'))
 
     def reply(self, status, body, kind='application/xml', fields=()):
         body = body.encode() if isinstance(body, str) else body
@@ -158,14 +161,16 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-def main(make):
-    """NAME=VALUE arguments are knobs; prints where it listens."""
+def main(make, handler=Handler, begin=None):
+    """NAME=VALUE arguments are knobs; prints where it listens.  begin: what else is to be done."""
     knobs = dict(arg.split('=', 1) for arg in sys.argv[1:])
-    server = Server(('127.0.0.1', int(knobs.pop('port', 0))), Handler)
+    server = Server(('127.0.0.1', int(knobs.pop('port', 0))), handler)
     if 'tls' in knobs:  # a file with key and certificate
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(knobs.pop('tls'))
         server.socket = context.wrap_socket(server.socket, server_side=True)
     server.device = make(knobs)
+    if begin:
+        begin(server)
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines of key=value; of an event, the members of its JSON. */
+/* Lines of key=value; of an event, and of what a terminal says of itself, the members of its JSON.
+ */
 #include "dahua_reply.h"
 
 #include <ctype.h>
@@ -64,6 +65,12 @@ static int64_t line_number(struct slice text, const char *key)
     return number(value);
 }
 
+/* Some write 0 into every event, before the log has given it a number. */
+static int64_t live_number(int64_t number)
+{
+    return number > 0 ? number : -1;
+}
+
 void dahua_notice_read(struct slice text, struct dahua_notice *out)
 {
     static const char key[] = ";data=";
@@ -77,14 +84,14 @@ void dahua_notice_read(struct slice text, struct dahua_notice *out)
     out->passage = begins(text, "Code=AccessControl;") ||
                    (begins(text, "Events[") && recording_has(text, "Code=AccessControl"));
     if (out->passage && !data)
-        set_epoch(&out->place, line_number(text, "Events[0].RecNo="),
+        set_epoch(&out->place, live_number(line_number(text, "Events[0].RecNo=")),
             line_number(text, "Events[0].RealUTC="));
     if (!out->passage || !data)
         return;
     data += sizeof key - 1;
     doc = fields_read((struct slice){data, (size_t)(text.p + text.n - data)}, room, &error);
     v = yyjson_doc_get_root(doc);
-    set_epoch(&out->place, field_number(v, "RecNo"), field_number(v, "RealUTC"));
+    set_epoch(&out->place, live_number(field_number(v, "RecNo")), field_number(v, "RealUTC"));
     yyjson_doc_free(doc);
 }
 
@@ -144,11 +151,24 @@ static size_t index_bytes(struct slice line)
 struct record {
     struct slice lines, prefix, time;
     int64_t serial;
+    uint64_t mark;
 };
+
+/* FNV-1a, with a line end behind each field. */
+#define MARK_BASIS 14695981039346656037u
+#define MARK_PRIME 1099511628211u
+static uint64_t mark_more(uint64_t mark, struct slice field)
+{
+    for (size_t i = 0; i < field.n; i++)
+        mark = (mark ^ (unsigned char)field.p[i]) * MARK_PRIME;
+    return (mark ^ '\n') * MARK_PRIME;
+}
 
 static void take_field(struct record *r, struct slice line)
 {
     struct slice field = {line.p + r->prefix.n, line.n - r->prefix.n};
+
+    r->mark = mark_more(r->mark, field);
 
     if (begins(field, "RecNo="))
         r->serial = number((struct slice){field.p + 6, field.n - 6});
@@ -156,8 +176,8 @@ static void take_field(struct record *r, struct slice line)
         r->time = (struct slice){field.p + 11, field.n - 11};
 }
 
-static void take_record(struct dahua_page *page, const struct record *r,
-    bool (*want)(void *arg, const struct log_place *place), void *arg)
+static void take_record(
+    struct dahua_page *page, const struct record *r, dahua_want *want, void *arg)
 {
     struct log_place place;
 
@@ -170,14 +190,13 @@ static void take_record(struct dahua_page *page, const struct record *r,
     if (page->count++ == 0)
         page->first_s = place.time_s;
     page->last_s = place.time_s;
-    if (!want(arg, &place))
+    if (!want(arg, &place, r->mark))
         return;
     buf_slice(&page->kept, r->lines);
     buf_char(&page->kept, '\n');
 }
 
-void dahua_page_read(struct slice text, struct dahua_page *page,
-    bool (*want)(void *arg, const struct log_place *place), void *arg)
+void dahua_page_read(struct slice text, struct dahua_page *page, dahua_want *want, void *arg)
 {
     struct record r = {.serial = -1};
     struct slice line;
@@ -194,10 +213,51 @@ void dahua_page_read(struct slice text, struct dahua_page *page,
             continue;
         if (!slice_eq((struct slice){line.p, n}, r.prefix)) {
             take_record(page, &r, want, arg);
-            r = (struct record){.lines = line, .prefix = {line.p, n}, .serial = -1};
+            r = (struct record){
+                .lines = line, .prefix = {line.p, n}, .serial = -1, .mark = MARK_BASIS};
         }
         r.lines.n = (size_t)(line.p + line.n - r.lines.p);
         take_field(&r, line);
     }
     take_record(page, &r, want, arg);
+}
+
+/* ---- what a terminal says of itself ---- */
+
+/* A member of a JSON object, when all its bytes are fine; false: not so. */
+static bool read_member(
+    struct slice text, const char *key, bool (*fine)(char c), char *out, size_t room)
+{
+    char error_room[FIELDS_ERROR_BYTES];
+    const char *error;
+    yyjson_doc *doc = fields_read(text, error_room, &error);
+    struct slice value = field_text(yyjson_doc_get_root(doc), key);
+    bool good = value.p && value.n < room;
+
+    for (size_t i = 0; i < value.n && good; i++)
+        good = fine(value.p[i]);
+    if (good)
+        snprintf(out, room, "%.*s", (int)value.n, value.p);
+    yyjson_doc_free(doc);
+    return good;
+}
+
+static bool in_name(char c)
+{
+    return isalnum((unsigned char)c) || (c && strchr("-_.", c));
+}
+
+bool dahua_name_read(struct slice text, char out[DAHUA_NAME_BYTES])
+{
+    return read_member(text, "DeviceID", in_name, out, DAHUA_NAME_BYTES);
+}
+
+static bool in_token(char c)
+{
+    return isgraph((unsigned char)c);
+}
+
+bool dahua_token_read(struct slice text, char out[DAHUA_TOKEN_BYTES])
+{
+    return read_member(text, "Token", in_token, out, DAHUA_TOKEN_BYTES);
 }

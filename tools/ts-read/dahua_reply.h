@@ -30,7 +30,17 @@ struct dahua_page {
     int64_t first_s, last_s; /* times of the first and the last; 0: none */
     struct buf kept;         /* the lines of those that `want` took, for the format */
 };
-void dahua_page_read(struct slice text, struct dahua_page *page,
-    bool (*want)(void *arg, const struct log_place *place), void *arg);
+/* mark: of all that the record says, to know it again when it comes on another page. */
+typedef bool dahua_want(void *arg, const struct log_place *place, uint64_t mark);
+void dahua_page_read(struct slice text, struct dahua_page *page, dahua_want *want, void *arg);
+
+/* The name in {"DevClass":…,"DeviceID":…,"ServerIP":…}, with which a terminal registers itself:
+   letters, digits, - _ and dot.  False: it says none. */
+#define DAHUA_NAME_BYTES 33
+bool dahua_name_read(struct slice text, char out[DAHUA_NAME_BYTES]);
+
+/* {"Token":…} in the answer to its login; false: there is none that could stand in a head. */
+#define DAHUA_TOKEN_BYTES 257
+bool dahua_token_read(struct slice text, char out[DAHUA_TOKEN_BYTES]);
 
 #endif

@@ -13,10 +13,11 @@ static void check(bool fine)
         abort();
 }
 
-static bool want(void *arg, const struct log_place *place)
+static bool want(void *arg, const struct log_place *place, uint64_t mark)
 {
     unsigned *count = arg;
 
+    (void)mark;
     check(place->serial >= -1 && strlen(place->time) < sizeof place->time);
     return (++*count & 1) != 0;
 }
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice text = {(const char *)data, size};
     struct dahua_page page = {0};
     struct dahua_notice notice;
-    char serial[LOG_DEVICE_BYTES];
+    char serial[LOG_DEVICE_BYTES], name[DAHUA_NAME_BYTES], token[DAHUA_TOKEN_BYTES];
     unsigned count = 0, kept = 0;
 
     dahua_page_read(text, &page, want, &count);
@@ -38,5 +39,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     dahua_notice_read(text, &notice);
     if (dahua_serial_read(text, serial))
         check(*serial != '\0');
+    if (dahua_name_read(text, name))
+        check(*name != '\0' && strlen(name) < sizeof name);
+    /* It goes into the head of requests. */
+    if (dahua_token_read(text, token))
+        check(*token != '\0' && strcspn(token, "\r\n ") == strlen(token));
     return 0;
 }

@@ -708,7 +708,8 @@ static void hik_stop(void *state)
 
 static void hik_commit(void *state, void *token, enum verdict verdict)
 {
-    units_commit(&((struct hik *)state)->pull.units, token, verdict);
+    (void)state;
+    units_commit(token, verdict);
 }
 
 static void hik_reload(void *state)

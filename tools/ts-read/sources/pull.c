@@ -53,6 +53,29 @@ static int read_seconds(struct pull *p, const char *key, int64_t *ms, struct fau
     return 0;
 }
 
+int pull_begin(struct pull *p, const struct source_env *env, const char *operand, size_t number,
+    const char *scheme, struct fault *why)
+{
+    *p = (struct pull){.env = env,
+        .operand = operand,
+        .backoff_ms = BACKOFF_FIRST_MS,
+        .silence_ms = SILENCE_MS,
+        .busy_ms = BUSY_MS,
+        .sweep_ms = SWEEP_MS,
+        .said_back = -1,
+        .how = {.whole_ms = ANSWER_MS, .limit = ANSWER_BYTES},
+        .seen = LOG_SEEN_NONE,
+        .units = {.env = env,
+            .operand = operand,
+            .number = number,
+            .format = format_find(slice_of(scheme))}};
+    return read_seconds(p, "silence", &p->silence_ms, why) == 0 &&
+                   read_seconds(p, "busy", &p->busy_ms, why) == 0 &&
+                   read_seconds(p, "sweep", &p->sweep_ms, why) == 0
+               ? 0
+               : -1;
+}
+
 int pull_open(struct pull *p, const struct source_env *env, const char *operand, size_t number,
     const char *scheme, struct fault *why)
 {
@@ -64,21 +87,7 @@ int pull_open(struct pull *p, const struct source_env *env, const char *operand,
         .password_file = env->password_file,
         .security = {.ca = env->ca, .pin = env->pin, .insecure = env->insecure}};
 
-    *p = (struct pull){.env = env,
-        .operand = operand,
-        .backoff_ms = BACKOFF_FIRST_MS,
-        .silence_ms = SILENCE_MS,
-        .busy_ms = BUSY_MS,
-        .sweep_ms = SWEEP_MS,
-        .said_back = -1,
-        .seen = LOG_SEEN_NONE,
-        .units = {.env = env,
-            .operand = operand,
-            .number = number,
-            .format = format_find(slice_of(scheme))}};
-    if (read_seconds(p, "silence", &p->silence_ms, why) == 0 &&
-        read_seconds(p, "busy", &p->busy_ms, why) == 0 &&
-        read_seconds(p, "sweep", &p->sweep_ms, why) == 0)
+    if (pull_begin(p, env, operand, number, scheme, why) == 0)
         p->web = web_open(&config, why);
     free(name);
     if (p->web)
@@ -97,12 +106,11 @@ void pull_close(struct pull *p)
 
 void pull_ask(struct pull *p, const char *path, struct slice body)
 {
-    struct web_request request = {.path = path,
-        .body = body,
-        .type = body.n > 0 ? "application/json" : NULL,
-        .whole_ms = ANSWER_MS,
-        .limit = ANSWER_BYTES};
+    struct web_request request = p->how;
 
+    request.path = path;
+    request.body = body;
+    request.type = body.n > 0 ? "application/json" : NULL;
     web_end(p->call);
     p->call = web_begin(p->web, &request);
 }
@@ -144,7 +152,8 @@ static int64_t back_off(struct pull *p, const char *what)
     if (steady && p->said_end)
         return wait_ms;
     if (!p->down)
-        msg_warn("%s: %s: trying again until it works", p->operand, what);
+        msg_warn("%s: %s: %s", p->operand, what,
+            p->how.line ? "waiting for it to register again" : "trying again until it works");
     p->said_end = p->said_end || steady;
     p->down = true;
     return wait_ms;

@@ -17,6 +17,7 @@ struct pull {
     const char *operand;
     struct web *web;
     struct units units;
+    struct web_request how;         /* what all that is asked for has in common */
     struct web_call *call, *stream; /* what was asked for; what is live; NULL: nothing */
     char device[LOG_DEVICE_BYTES];  /* its serial number; "" while it is not known */
     struct log_seen seen;
@@ -30,6 +31,10 @@ struct pull {
     bool down, full, known, said_end;
     bool stopping; /* what is here is given on, then it ends */
 };
+
+/* Without a connection of its own: the owner sets web, and units.origin and units.device.  64. */
+int pull_begin(struct pull *p, const struct source_env *env, const char *operand, size_t number,
+    const char *scheme, struct fault *why);
 
 /* scheme://, schemes:// with TLS; 64, 69, 77, 78. */
 int pull_open(struct pull *p, const struct source_env *env, const char *operand, size_t number,

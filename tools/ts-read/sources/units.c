@@ -11,6 +11,7 @@
 
 struct unit {
     struct unit *next;
+    struct units *of;
     struct stream *stream; /* NULL: all of it was handed over */
     struct track *track;
     char *cursor;
@@ -53,7 +54,7 @@ void units_begin(struct units *u, enum stream_kind kind)
         .certain_format = true,
         .options = u->options};
 
-    *x = (struct unit){.track = NULL};
+    *x = (struct unit){.of = u};
     x->track = track_new(u->env->follow ? TRACK_REPEAT : TRACK_REPORT, u->number, x);
     config.track = x->track;
     x->stream = stream_open(u->env->pump, &config);
@@ -141,11 +142,11 @@ enum source_state units_run(struct units *u, struct fault *why)
     }
 }
 
-void units_commit(struct units *u, void *token, enum verdict verdict)
+void units_commit(void *token, enum verdict verdict)
 {
     struct unit *x = token;
 
     if (verdict == VERDICT_DONE)
         x->done = true;
-    move_cursor(u);
+    move_cursor(x->of);
 }

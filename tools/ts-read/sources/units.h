@@ -44,7 +44,7 @@ enum source_state units_run(struct units *u, struct fault *why);
 /* No more should be begun before some are settled. */
 bool units_full(const struct units *u);
 
-/* For the source's commit. */
-void units_commit(struct units *u, void *token, enum verdict verdict);
+/* For the source's commit; the token knows whose it is. */
+void units_commit(void *token, enum verdict verdict);
 
 #endif

@@ -3,16 +3,23 @@
  * libcurl says which sockets it waits for and until when; they stand in one epoll, whose descriptor
  * the loop waits for.  Every request has a handle of its own: so none uses a nonce twice, which
  * some terminals take for an attack.
+ *
+ * A connection that was accepted is not libcurl's (7.88 connects it again, in vain): over a line
+ * the bytes are moved here, and mean what exchange.h says.
  */
 #define CURL_DISABLE_TYPECHECK
 #include "web.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "exchange.h"
 #include "msg.h"
 #include "secret.h"
 #include "stop.h"
@@ -23,6 +30,7 @@
 #define HOST_BYTES_MAX 261u
 #define USER_BYTES_MAX 128u
 #define TYPE_BYTES 256
+#define READ_BYTES 16384
 
 /* clang-format off */
 #define FUNCTIONS(X) \
@@ -52,6 +60,15 @@ struct web {
     bool moved;
 };
 
+/* A device's own connection: what was asked over it, or nothing. */
+struct web_line {
+    struct web *web;
+    int fd;
+    struct web_call *call;
+    const char *over;
+    char host[HOST_BYTES_MAX + 1];
+};
+
 struct web_call {
     struct web *web;
     struct web_call *next;
@@ -60,6 +77,7 @@ struct web_call {
     struct buf url, sent, bytes; /* sent: the body of the request */
     size_t taken;                /* of bytes */
     struct web_request request;
+    struct exchange *exchange; /* over a line */
     enum web_state state;
     unsigned status;
     char type[TYPE_BYTES];
@@ -330,7 +348,148 @@ static void fail(struct web_call *c, const char *error)
     c->state = WEB_FAILED;
     c->error = error;
     c->web->moved = true;
-    lib.curl_multi_remove_handle(c->web->multi, c->easy);
+    if (c->easy)
+        lib.curl_multi_remove_handle(c->web->multi, c->easy);
+}
+
+/* ---- lines ---- */
+
+struct web_line *web_line_open(struct web *w, int fd, const char *host)
+{
+    struct web_line *l = mem_alloc(sizeof *l);
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = l};
+
+    *l = (struct web_line){.web = w, .fd = fd};
+    snprintf(l->host, sizeof l->host, "%s", host);
+    epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &e);
+    return l;
+}
+
+void web_line_close(struct web_line *l)
+{
+    if (l)
+        close(l->fd);
+    free(l);
+}
+
+const char *web_line_over(const struct web_line *l)
+{
+    return l->over;
+}
+
+static void line_watch(struct web_line *l, unsigned events)
+{
+    struct epoll_event e = {.events = events, .data.ptr = l};
+
+    epoll_ctl(l->web->epoll, EPOLL_CTL_MOD, l->fd, &e);
+}
+
+/* What is asked over it fails; it is only closed by its owner. */
+static void line_end(struct web_line *l, const char *why)
+{
+    struct web_call *c = l->call;
+
+    l->call = NULL;
+    l->over = why;
+    l->web->moved = true;
+    epoll_ctl(l->web->epoll, EPOLL_CTL_DEL, l->fd, NULL);
+    if (c)
+        fail(c, why);
+}
+
+static void line_send(struct web_line *l)
+{
+    struct buf *out = &l->call->exchange->out;
+    ssize_t n = out->len > 0 ? send(l->fd, out->data, out->len, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        line_end(l, "has hung up");
+        return;
+    }
+    if (n > 0) {
+        memmove(out->data, out->data + n, out->len - (size_t)n);
+        out->len -= (size_t)n;
+    }
+    line_watch(l, out->len > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+/* Something came, or the end did. */
+static void line_look(struct web_line *l)
+{
+    struct web_call *c = l->call;
+    struct exchange *x = c->exchange;
+
+    if (x->state == EXCHANGE_FAILED) {
+        line_end(l, x->error);
+    } else if (x->state == EXCHANGE_DONE && x->status == 401 && x->tries == 0) {
+        line_end(l, "asks for no digest of the password");
+    } else if (x->state == EXCHANGE_DONE) {
+        c->status = x->status;
+        c->bytes = x->body;
+        x->body = (struct buf){0};
+        c->state = WEB_DONE;
+        l->call = NULL;
+        if (x->over)
+            line_end(l, "has hung up");
+    } else if (x->out.len > 0) {
+        line_send(l);
+    }
+}
+
+static void line_read(struct web_line *l)
+{
+    char bytes[READ_BYTES];
+    ssize_t n = recv(l->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    l->web->moved = true;
+    if (!l->call) {
+        line_end(l, n > 0 ? "says more than it was asked" : "has hung up");
+        return;
+    }
+    if (n > 0)
+        exchange_take(l->call->exchange, (struct slice){bytes, (size_t)n});
+    else
+        exchange_end(l->call->exchange);
+    line_look(l);
+}
+
+static void line_run(struct web_line *l, unsigned events)
+{
+    if (events & EPOLLOUT && l->call)
+        line_send(l);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !l->over)
+        line_read(l);
+}
+
+static void line_ask(struct web_call *c)
+{
+    struct web_line *l = c->request.line;
+    const struct web *w = c->web;
+    struct exchange_request request = {.post = c->request.post,
+        .host = l->host,
+        .field = c->request.field,
+        .user = w->user,
+        .password = w->password.len > 0 ? w->password.data : NULL,
+        .random = c->words,
+        .limit = c->request.limit};
+    uint64_t random = 0;
+
+    if (getrandom(&random, sizeof random, 0) < 0)
+        random = (uint64_t)monotonic_ms();
+    snprintf(c->words, sizeof c->words, "%016llx", (unsigned long long)random);
+    buf_text(&c->url, c->request.path);
+    buf_char(&c->url, '\0');
+    request.path = c->url.data;
+    c->exchange = mem_alloc(sizeof *c->exchange);
+    exchange_begin(c->exchange, &request);
+    if (l->over) {
+        fail(c, l->over);
+        return;
+    }
+    l->call = c;
+    line_send(l);
 }
 
 struct web_call *web_begin(struct web *w, const struct web_request *request)
@@ -340,6 +499,10 @@ struct web_call *web_begin(struct web *w, const struct web_request *request)
     *c = (struct web_call){.web = w, .next = w->first, .request = *request, .error = ""};
     w->first = c;
     c->begun_ms = c->heard_ms = monotonic_ms();
+    if (request->line) {
+        line_ask(c);
+        return c;
+    }
     c->easy = lib.curl_easy_init();
     if (!c->easy)
         abort(); /* only for want of memory */
@@ -364,9 +527,16 @@ void web_end(struct web_call *c)
     for (at = &c->web->first; *at != c; at = &(*at)->next)
         ;
     *at = c->next;
-    lib.curl_multi_remove_handle(c->web->multi, c->easy);
-    lib.curl_easy_cleanup(c->easy);
-    lib.curl_slist_free_all(c->fields);
+    if (c->exchange) {
+        if (c->request.line->call == c)
+            line_end(c->request.line, "was not waited for");
+        exchange_free(c->exchange);
+        free(c->exchange);
+    } else {
+        lib.curl_multi_remove_handle(c->web->multi, c->easy);
+        lib.curl_easy_cleanup(c->easy);
+        lib.curl_slist_free_all(c->fields);
+    }
     buf_free(&c->url);
     buf_free(&c->sent);
     buf_free(&c->bytes);
@@ -427,11 +597,13 @@ void web_close(struct web *w)
     free(w);
 }
 
-static int begin(struct web *w, struct fault *why)
+static int begin(struct web *w, bool lines, struct fault *why)
 {
-    if (load(why) < 0)
+    if (!lines && load(why) < 0)
         return -1;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (lines)
+        return w->epoll >= 0 ? 0 : fault_errno(why, EX_OSERR, "%s: cannot open", w->operand);
     w->multi = lib.curl_multi_init();
     if (w->epoll < 0 || !w->multi)
         return fault_errno(why, EX_OSERR, "%s: cannot open", w->operand);
@@ -456,7 +628,8 @@ struct web *web_open(const struct web_config *config, struct fault *why)
         snprintf(w->user, sizeof w->user, "%s", config->user);
         w->user_given = true;
     }
-    if (read_operand(w, why) == 0 && read_password(w, why) == 0 && begin(w, why) == 0)
+    if ((config->lines || read_operand(w, why) == 0) && read_password(w, why) == 0 &&
+        begin(w, config->lines, why) == 0)
         return w;
     web_close(w);
     return NULL;
@@ -510,13 +683,21 @@ static void take_results(struct web *w)
     }
 }
 
+static void expire(struct web_call *c)
+{
+    if (c->exchange)
+        line_end(c->request.line, "no answer in time");
+    else
+        fail(c, c->request.whole_ms > 0 ? "no answer in time" : "silent for too long");
+}
+
 static void look_at_time(struct web *w)
 {
     int64_t now = monotonic_ms();
 
     for (struct web_call *c = w->first; c; c = c->next)
         if (now >= deadline_of(c))
-            fail(c, c->request.whole_ms > 0 ? "no answer in time" : "silent for too long");
+            expire(c);
 }
 
 /* Goes on where somebody took what was there. */
@@ -536,13 +717,10 @@ static void go_on(struct web *w)
     }
 }
 
-bool web_run(struct web *w)
+static void run_curl(struct web *w, const struct epoll_event *events, int n)
 {
-    struct epoll_event events[EVENTS_MAX];
-    int n = epoll_wait(w->epoll, events, EVENTS_MAX, 0), running;
+    int running;
 
-    w->moved = false;
-    go_on(w);
     for (int i = 0; i < n; i++) {
         unsigned what = events[i].events;
         int flags = (what & EPOLLIN ? CURL_CSELECT_IN : 0) |
@@ -556,6 +734,20 @@ bool web_run(struct web *w)
         lib.curl_multi_socket_action(w->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     take_results(w);
+}
+
+bool web_run(struct web *w)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int n = epoll_wait(w->epoll, events, EVENTS_MAX, 0);
+
+    w->moved = false;
+    go_on(w);
+    if (w->multi)
+        run_curl(w, events, n);
+    else
+        for (int i = 0; i < n; i++)
+            line_run(events[i].data.ptr, events[i].events);
     look_at_time(w);
     return w->moved;
 }

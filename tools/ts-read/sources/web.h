@@ -5,6 +5,8 @@
  * for every request; Basic only over TLS.  No redirects, no proxy, no netrc.  Each call has
  * deadlines, keeps a bounded number of bytes, and reads on only when they are taken.
  *
+ * A device behind a gateway connects itself and is then asked over that connection: web_line.
+ *
  * Nothing here tries anything again: a wrong password, tried again, locks the account.
  */
 #ifndef TS_WEB_H
@@ -23,8 +25,8 @@ struct web_tls {
 };
 
 struct web_config {
-    const char *operand; /* for messages: hikvision://[user@]host[:port] */
-    bool tls;
+    const char *operand;       /* for messages: hikvision://[user@]host[:port] */
+    bool tls, lines;           /* lines: all is asked over those, and the operand names no host */
     const char *user;          /* -o user; NULL: none */
     const char *password_file; /* NULL: none.  user:password, where nothing else names the user */
     struct web_tls security;
@@ -42,13 +44,27 @@ const char *web_host(const struct web *w);
 /* Reads the password again; -1 leaves the old one. */
 int web_reload(struct web *w, struct fault *why);
 
+/* A connection that the device has opened, for one request after the other: web_line.c. */
+struct web_line;
+
+/* Takes over the descriptor, which does not block; host: for the Host of requests. */
+struct web_line *web_line_open(struct web *w, int fd, const char *host);
+/* Hangs up, after the last web_end. */
+void web_line_close(struct web_line *l);
+
+/* Nothing can be asked over it any more: why, in plain words; NULL: it lives. */
+const char *web_line_over(const struct web_line *l);
+
 struct web_request {
-    const char *path;   /* with its query; sent as it is */
-    struct slice body;  /* n 0: GET, else POST */
-    const char *type;   /* of the body */
-    int64_t whole_ms;   /* for all of it; 0: it is a stream */
-    int64_t silence_ms; /* of a stream: the longest time without a byte */
-    size_t limit;       /* bytes of its answer that are kept: a stream waits, else it fails */
+    const char *path;      /* with its query; sent as it is */
+    struct slice body;     /* n 0: GET, else POST */
+    struct web_line *line; /* NULL: to the host of the operand.  Over a line, without a body: */
+    bool post;             /* … it is a POST all the same */
+    const char *field;     /* … one more for its head; NULL: none */
+    const char *type;      /* of the body */
+    int64_t whole_ms;      /* for all of it; 0: it is a stream */
+    int64_t silence_ms;    /* of a stream: the longest time without a byte */
+    size_t limit;          /* bytes of its answer that are kept: a stream waits, else it fails */
 };
 
 /* One request, until web_end. */
