@@ -73,14 +73,15 @@ static const struct option_spec options[] = {
 static const struct program program = {
     .name = "ts-read",
     .synopsis = "[-f format] [-d device] [-z zone] [-F] [option ...] [source ...]\n"
-                "-l [option ...] tcp://[host]:port | http://[host]:port ...",
+                "-l [option ...] tcp://[host]:port | http://[host]:port | dahua://[host]:port ...",
     .summary = "Reads access events from devices and files; prints them as JSON, one a line.",
     .options = options,
     .print_version = zone_print_version,
     .more = "Sources: a file, - (standard input, the default), tcp://host:port,\n"
             "zk://host (ZKTeco, port 4370), hikvision://host, dahua://host (with TLS:\n"
             "hikvisions://, dahuas://);\n"
-            "with -l: tcp://:PORT, http://:PORT (also for devices that push).\n"
+            "with -l: tcp://:PORT, http://:PORT (also for devices that push), dahua://:PORT\n"
+            "(for those that register themselves).\n"
             "An address that is not loopback needs --allow, or for HTTP --token-file.\n"
             "See ts-read(1).\n",
 };

@@ -11,6 +11,7 @@
 #define HEAD_BYTES (64u << 10) /* of a file, for its format and header */
 
 extern const struct source source_dahua;
+extern const struct source source_dahua_listen;
 extern const struct source source_file;
 extern const struct source source_follow;
 extern const struct source source_hikvision;
@@ -21,6 +22,7 @@ extern const struct source source_zk;
 /* One line a source, sorted by name; add new ones here. */
 const struct source *const sources[] = {
     &source_dahua,
+    &source_dahua_listen,
     &source_file,
     &source_follow,
     &source_hikvision,
@@ -37,7 +39,9 @@ const struct source *source_find(
         if (sources[i]->takes(env, operand))
             return sources[i];
     if (env->listen)
-        fault_set(why, EX_USAGE, "%s: cannot be listened to: -l takes tcp://:PORT or http://:PORT",
+        fault_set(why, EX_USAGE,
+            "%s: cannot be listened to: -l takes tcp://:PORT, http://:PORT or "
+            "dahua://:PORT",
             operand);
     else
         fault_set(why, EX_USAGE, "%s: no such kind of source; see ts-read --help", operand);
