@@ -4,10 +4,10 @@
 # and right again; a log that is cleared, also with its clock; one that wrapped; another device behind
 # the address.  Each is said, nothing is lost, and by its id nothing is in the queue twice.
 #
-#     zk, pulled     here, and ts-read-zk-place.t      zk, live       ts-read-zk-live.t, here
-#     hikvision      here, ts-read-hikvision.t         dahua          here, ts-read-dahua.t
-#     zk, pushed     ts-read-iclock.t                  others pushed  here
-# shellcheck disable=SC2317 # functions that are called by a name that is made
+#     pulled   all three here; zk also in ts-read-zk-place.t, hikvision in ts-read-hikvision-log.t
+#     live     all three here; zk also in ts-read-zk-live.t
+#     pushed   hikvision and dahua here; zk in ts-read-iclock.t
+# shellcheck disable=SC2317,SC2030,SC2031 # functions called by names that are made, in subshells
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
 for tool in ts-read ts-enrich ts-spool jq python3 curl; do
@@ -34,7 +34,7 @@ zk_start() {
     rm -f fifo
     mkfifo fifo
     exec 8<>fifo
-    started zk.py --records 0 --happens fifo
+    started zk.py --records 0 --happens fifo --log sent
     url=(zk://127.0.0.1:"$port")
     held=0
 }
@@ -51,7 +51,7 @@ zk_now() { :; }
 
 hikvision_start() {
     started hikvision.py now=2026-03-02T08:05:00
-    url=(--password-file login hikvision://127.0.0.1:"$port")
+    url=(--password-file ../login hikvision://127.0.0.1:"$port")
 }
 hikvision_at() {
     printf '%s\n' "$@" | jq -Rsc '[split("\n")[:-1][] | {time: "2026-03-02T\(.)+03:00"}]' |
@@ -64,7 +64,7 @@ hikvision_now() { back_door "set?now=2026-03-02T$1" >/dev/null; }
 
 dahua_start() {
     started dahua.py
-    url=(--password-file login dahua://127.0.0.1:"$port")
+    url=(--password-file ../login dahua://127.0.0.1:"$port")
 }
 dahua_at() {
     printf '%s\n' "$@" | jq -Rsc '[split("\n")[:-1][] | {CreateTime: ("2026-03-02T\(.)Z" | fromdate)}]' |
@@ -124,6 +124,56 @@ pulled() {
     "${family}_at" 08:00:01 08:00:02
     came 5 'another device' "another device behind the address"
 }
+# --- live ------------------------------------------------------------------------------------------
+arrived() { [ "$(stored)" -ge "$1" ]; }
+says() { grep -qE "$1" err; }
+follows() {
+    rm -f q.db q.db-* cp cp.lock err
+    live=punch
+    "${family}_start"
+    "${family}_at" 08:00:01 08:00:02 08:00:03
+    spawn ts-read -F "${more[@]}" --checkpoint cp "${url[@]}" --into 'ts-enrich 2>/dev/null | ts-spool put q.db >/dev/null' 2>err
+    reader=$spawned
+    wait_for 20 arrived 3
+    "${family}_attached"
+}
+zk_attached() { wait_for 20 grep -q ' 1502$' sent; }
+zk_drop() { echo drop >&8; }
+hikvision_attached() { wait_for 20 streams alertStream; }
+dahua_attached() { wait_for 20 streams eventManager.cgi; }
+streams() { [ "$(back_door get | jq ".counts[\"$1\"] // 0")" -ge 1 ]; }
+hikvision_drop() { back_door cut >/dev/null; }
+dahua_drop() { back_door cut >/dev/null; }
+# arrives WANTED REGEX NAME
+arrives() {
+    wait_for 20 arrived "$1"
+    ok $? "$family, live: $3: all of it came"
+    wait_for 20 says "$2"
+    like "$(<err)" "$2" "$family, live: $3: is said"
+}
+follow_live() {
+    family=$1
+    more=("${@:2}")
+    follows
+    "${family}_at" 06:00:01 06:00:02
+    wait_for 20 arrived 5
+    "${family}_drop"
+    arrives 5 "set back" "a clock that is set back"
+    "${family}_clear"
+    "${family}_at" 10:00:01 10:00:02
+    "${family}_drop"
+    arrives 7 "cleared|emptied" "a log that was cleared"
+    "${family}_clear"
+    "${family}_other"
+    "${family}_drop"
+    "${family}_at" 08:00:01 08:00:02
+    arrives 9 "another device" "another device behind the address"
+    is "$(stored)" 9 "$family, live: and nothing of it is there twice"
+    kill -TERM "$reader"
+    wait "$reader"
+    live=
+}
+
 # --- pushed ----------------------------------------------------------------------------------------
 listening() {
     rm -f out err
@@ -148,38 +198,71 @@ dahua_push() {
         "UserID":"7"},"Index":0}' "$(date -ud "2026-03-02T$2Z" +%s)" "$1" |
         curl -s --data-binary @- -H 'Content-Type: application/json' "http://127.0.0.1:$lport/x"
 }
-for family in hikvision dahua; do
-    listening -d GATE
-    "${family}_push" 100 10:00:00 >/dev/null
-    "${family}_push" 99 09:00:00 >/dev/null
-    "${family}_push" 100 10:00:00 >/dev/null
-    is "$(grep -vc listening err)" 0 "$family, pushed: what comes late, or again, is nothing to talk about"
-    "${family}_push" 101 09:00:00 >/dev/null
-    like "$(<err)" "its clock went back: a record of 2026-03-02T09:00:00.* stands behind one of 2026-03-02T10:00:00" \
-        "$family, pushed: a clock that is set back is said"
-    "${family}_push" 1 11:00:00 >/dev/null
-    like "$(<err)" "its counter is at 1 and was at 101: its log was erased, or it was reset" \
-        "$family, pushed: a log that was cleared is said"
-    is "$(jq -r .serial_no out | tr '\n' ' ')" "100 99 100 101 1 " "$family, pushed: all of it came"
-    ends
-done
-if [ "${MODE:-release}" = release ] && [ -e "$B/tests/support/fault_warp.so" ]; then
-    warp=$ROOT/tests/support/warp.py
-    later() { [ "$(python3 "$warp" clock)" -gt 600 ]; }
-    python3 "$warp" clock 1
-    TS_WARP=$T/clock LD_PRELOAD=$B/tests/support/fault_warp.so listening
-    hikvision_push 100 10:00:00 OLD >/dev/null
-    python3 "$warp" clock 5000
-    wait_for 5 later
-    python3 "$warp" clock 1
-    hikvision_push 5 10:00:00 NEW >/dev/null
-    is "$(grep -o 'serial number.*' err)" 'serial number NEW where OLD was: was the device replaced?' \
-        "hikvision, pushed: another device behind the address is said"
-    ends
-else
-    skip "another device in the place of one that pushes: needs MODE=release"
-fi
+pushed() {
+    for family in hikvision dahua; do
+        listening -d GATE
+        "${family}_push" 100 10:00:00 >/dev/null
+        "${family}_push" 99 09:00:00 >/dev/null
+        "${family}_push" 100 10:00:00 >/dev/null
+        is "$(grep -vc listening err)" 0 "$family, pushed: what comes late, or again, is nothing to talk about"
+        "${family}_push" 101 09:00:00 >/dev/null
+        like "$(<err)" "its clock went back: a record of 2026-03-02T09:00:00.* stands behind one of 2026-03-02T10:00:00" \
+            "$family, pushed: a clock that is set back is said"
+        "${family}_push" 1 11:00:00 >/dev/null
+        like "$(<err)" "its counter is at 1 and was at 101: its log was erased, or it was reset" \
+            "$family, pushed: a log that was cleared is said"
+        is "$(jq -r .serial_no out | tr '\n' ' ')" "100 99 100 101 1 " "$family, pushed: all of it came"
+        ends
+    done
+    if [ "${MODE:-release}" = release ] && [ -e "$B/tests/support/fault_warp.so" ]; then
+        warp=$ROOT/tests/support/warp.py
+        later() { [ "$(python3 "$warp" clock)" -gt 600 ]; }
+        python3 "$warp" clock 1
+        TS_WARP=$PWD/clock LD_PRELOAD=$B/tests/support/fault_warp.so listening
+        hikvision_push 100 10:00:00 OLD >/dev/null
+        python3 "$warp" clock 5000
+        wait_for 5 later
+        python3 "$warp" clock 1
+        hikvision_push 5 10:00:00 NEW >/dev/null
+        is "$(grep -o 'serial number.*' err)" 'serial number NEW where OLD was: was the device replaced?' \
+            "hikvision, pushed: another device behind the address is said"
+        ends
+    else
+        skip "another device in the place of one that pushes: needs MODE=release"
+    fi
+}
 
-pulled zk 'cleared, or goes on behind what was read last'
-pulled hikvision 'records 4 to 5 cannot be had'
+# --- all of them, side by side: most of the time is waiting ------------------------------------------
+# apart NAME COMMAND…: in a folder of its own; its results are told at the end.
+apart() {
+    mkdir "$1"
+    names+=("$1")
+    (
+        trap - EXIT
+        tap_pids=()
+        cd "$1" || exit 1
+        "${@:2}" >results 2>&1
+        kill -9 "${tap_pids[@]}" 2>/dev/null
+    ) 2>/dev/null &
+    tap_pids+=("$!")
+}
+names=()
+apart zk-pulled pulled zk 'cleared, or goes on behind what was read last'
+apart zk-live follow_live zk
+apart hikvision-pulled pulled hikvision 'records 4 to 5 cannot be had'
+apart hikvision-live follow_live hikvision -o sweep=1
+apart pushed pushed
+wait
+for name in "${names[@]}"; do
+    tested=0
+    while IFS= read -r line; do
+        case $line in
+        "ok "*) ok 0 "${line#ok * - }" ;;
+        "not ok "*) ok 1 "${line#not ok * - }" ;;
+        "#"*) printf '%s\n' "$line" ;;
+        esac
+        tested=1
+    done <"$name/results"
+    [ $tested -eq 1 ] || ok 1 "$name: ran"
+done
 done_testing
