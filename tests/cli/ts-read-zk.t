@@ -140,6 +140,10 @@ is "$status $(wc -l <out)" "0 5" "where TCP is refused, UDP is tried"
 device --records 5 --only tcp
 pull zk+udp
 is "$status" 69 "zk+udp:// tries nothing else"
+device --records 91 --room 100
+pull zk
+is "$status$(<err)" "0ts-read: zk://127.0.0.1:$port: the log of the device is nearly full: 91 of 100 records" \
+    "a log that is nearly full is told of"
 device --records 5 --quirk no-serial
 pull zk
 is "$(jq -rs '.[0].device_id' out)" 127.0.0.1 "without a serial number: its address"
