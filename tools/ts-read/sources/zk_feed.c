@@ -75,13 +75,22 @@ static bool is_live_open(const struct zk_feed *f)
            (f->live && stream_waiting(f->live) > 0);
 }
 
-/* The cursor moves over readings that are done, in order, once nothing live is on its way. */
+static bool is_done(const struct pull *p)
+{
+    return p && p->done && p->cursor;
+}
+
+/* The cursor moves over readings that are done, in order, once nothing live is on its way.  Until
+   then the last of them is enough: with a live event that is held for days there would be many. */
 static void move_cursor(struct zk_feed *f)
 {
-    while (f->first && f->first->done && f->first->cursor && !is_live_open(f)) {
+    while (is_done(f->first)) {
         struct pull *p = f->first;
+        bool overtaken = is_done(p->next);
 
-        if (f->env->checkpoint)
+        if (!overtaken && is_live_open(f))
+            break;
+        if (!overtaken && f->env->checkpoint)
             checkpoint_set_cursor(f->env->checkpoint, f->operand, p->cursor);
         f->first = p->next;
         if (!f->first)
