@@ -44,13 +44,14 @@ ends() {
 serials() { jq -r .serial_no "${1:-out}" | tr "\n" " "; }
 range() { seq "$1" "$2" | tr '\n' ' '; }
 # A program that keeps what comes and answers for it.
+# shellcheck disable=SC2016 # for that shell
 printf '#!/bin/sh\ntee -a "$KEEP" | jq -c --unbuffered "{ack, outcome: \\"stored\\"}"\n' >keep
 chmod +x keep
 export KEEP=$T/kept
-# fetch [ARG...]: on from the checkpoint; what comes is in `out`.
+# fetch: on from the checkpoint; what comes is in `out`.
 fetch() {
     rm -f kept
-    ts-read --password-file login --checkpoint c --into ./keep "$@" "$url" >ignored 2>err
+    ts-read --password-file login --checkpoint c --into ./keep "$url" >ignored 2>err
     status=$?
     touch kept
     mv kept out

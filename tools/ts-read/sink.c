@@ -622,13 +622,13 @@ int sink_close(struct sink *s, struct fault *why)
             await_end(s);
         while (s->oldest != NONE)
             give_up(s, s->oldest);
-        for (struct track *t; sink_news(s, &t) > 0;)
-            track_drop(t);
         into_close(s->into);
         free(s->entry);
     } else if (line_close(&s->out, &s->why) < 0) {
         rc = -1;
     }
+    for (struct track *t; sink_news(s, &t) > 0;)
+        track_drop(t);
     if (rc < 0)
         *why = s->why;
     line_writer_free(&s->out);
