@@ -193,6 +193,28 @@ ends
 file=$(jq -r .snapshot.file stream.out)
 is "$(jq -r .snapshot.sha256 stream.out)" "$(sha256sum "pictures/$file" | cut -d ' ' -f 1)" \
     "a picture is kept by its hash"
+kill "$sim"
+# As the specification has them: such events have no time, and some no number.
+for knobs in "number=1 clock=0" "number=0 clock=0"; do
+    # shellcheck disable=SC2086 # words
+    device $knobs
+    happens 1 3
+    follow --snapshots pictures
+    wait_for 20 attached 1
+    happens 61 61
+    wait_for 20 came 4
+    happens 62 62
+    wait_for 20 came 5
+    sim cut >/dev/null
+    wait_for 20 attached 2
+    is "$(jq -r '[.serial_no, .time[14:19], .snapshot.bytes // 0] | join(" ")' out | tr '\n' ,)" \
+        "1 00:01 0,2 00:02 0,3 00:03 0,4 01:01 7686,5 01:02 7686," \
+        "pictures with $knobs: each with its record, at its true time, once"
+    ends
+    kill "$sim"
+done
+device
+happens 61 64
 ts-read --password-file login --until 2026-03-02T05:01:01.5Z "$url" >find.out 2>err
 rm -f listen.err
 spawn ts-read -d 6G0123ABCD0001 -l http://:0 >push.out 2>listen.err

@@ -222,6 +222,61 @@ void dahua_page_read(struct slice text, struct dahua_page *page, dahua_want *wan
     take_record(page, &r, want, arg);
 }
 
+/* Where the record ends that begins the text; whether it has the number. */
+static size_t record_bytes(struct slice text, int64_t serial, bool *same)
+{
+    struct record r = {.serial = -1};
+    struct slice rest = text, line;
+    const char *at = text.p;
+
+    while (next_line(&rest, &line)) {
+        size_t n = index_bytes(line);
+
+        if (n > 0 && r.prefix.p && !slice_eq((struct slice){line.p, n}, r.prefix))
+            break;
+        if (n > 0) {
+            r.prefix = (struct slice){line.p, n};
+            take_field(&r, line);
+        }
+        at = rest.p;
+    }
+    *same = serial >= 0 && r.serial == serial;
+    return (size_t)(at - text.p);
+}
+
+struct slice dahua_record_cut(
+    struct slice kept, int64_t serial, struct slice *before, struct slice *behind)
+{
+    struct slice rest = kept, found = {kept.p, 0};
+    bool same = false;
+
+    while (rest.n > 0 && !same) {
+        size_t n = record_bytes(rest, serial, &same);
+
+        if (same || found.n == 0)
+            found = (struct slice){rest.p, n};
+        rest = (struct slice){rest.p + n, rest.n - n};
+    }
+    *before = (struct slice){kept.p, (size_t)(found.p - kept.p)};
+    *behind = (struct slice){found.p + found.n, kept.n - before->n - found.n};
+    return found;
+}
+
+void dahua_record_live(struct slice record, struct buf *out)
+{
+    struct slice line;
+
+    while (next_line(&record, &line)) {
+        size_t n = index_bytes(line);
+
+        if (n == 0)
+            continue;
+        buf_lit(out, "Events[0].");
+        buf_slice(out, (struct slice){line.p + n, line.n - n});
+        buf_lit(out, "\r\n");
+    }
+}
+
 /* ---- what a terminal says of itself ---- */
 
 /* A member of a JSON object, when all its bytes are fine; false: not so. */

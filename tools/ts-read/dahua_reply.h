@@ -34,6 +34,12 @@ struct dahua_page {
 typedef bool dahua_want(void *arg, const struct log_place *place, uint64_t mark);
 void dahua_page_read(struct slice text, struct dahua_page *page, dahua_want *want, void *arg);
 
+/* One of the kept records: that with the number, else the first; and what is before and behind it.
+   Then the same as an event of a stream, which may have a picture behind it. */
+struct slice dahua_record_cut(
+    struct slice kept, int64_t serial, struct slice *before, struct slice *behind);
+void dahua_record_live(struct slice record, struct buf *out);
+
 /* The name in {"DevClass":…,"DeviceID":…,"ServerIP":…}, with which a terminal registers itself:
    letters, digits, - _ and dot.  False: it says none. */
 #define DAHUA_NAME_BYTES 33

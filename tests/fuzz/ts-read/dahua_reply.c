@@ -35,6 +35,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < page.kept.len; i++)
         kept += page.kept.data[i] == '\n';
     check(kept >= (count + 1) / 2);
+    if (page.kept.len > 0) {
+        struct slice before, behind, all = buf_all(&page.kept);
+        struct slice record = dahua_record_cut(all, data[0], &before, &behind);
+        struct buf live = {0};
+
+        check(before.p == all.p && record.p == before.p + before.n && record.n > 0);
+        check(behind.p == record.p + record.n && before.n + record.n + behind.n == all.n);
+        dahua_record_live(record, &live);
+        check(live.len > 10 && memcmp(live.data, "Events[0].", 10) == 0);
+        buf_free(&live);
+    }
     buf_free(&page.kept);
     dahua_notice_read(text, &notice);
     if (dahua_serial_read(text, serial))

@@ -343,6 +343,20 @@ static void set_data(struct dahua *s, yyjson_val *data)
                 (size_t)snprintf(s->serial, sizeof s->serial, "%lld", (long long)record)});
 }
 
+/* Of several pictures in one part, the first: ImageInfo says where it lies. */
+static struct slice cut_picture(struct slice picture, yyjson_val *data)
+{
+    int64_t offset = field_number(data, "ImageInfo[0].Offset");
+    int64_t length = field_number(data, "ImageInfo[0].Length");
+    struct slice cut;
+
+    if (offset < 0 || length <= 0 || (uint64_t)offset >= picture.n ||
+        (uint64_t)length > picture.n - (uint64_t)offset)
+        return picture;
+    cut = (struct slice){picture.p + offset, (size_t)length};
+    return cut.n > 2 && memcmp(cut.p, "\xff\xd8", 2) == 0 ? cut : picture;
+}
+
 /* raw is printed; around: a time of what the event came in. */
 static void emit_event(struct dahua *s, struct slice code, struct slice action, yyjson_val *data,
     struct slice around, const struct emitter *out)
@@ -359,7 +373,7 @@ static void emit_event(struct dahua *s, struct slice code, struct slice action, 
     if (s->out.now && slice_is(code, "AccessControl"))
         s->out.error = "no time";
     if (out->keep && r->pictures > 0) {
-        out->keep(out->arg, r->picture[0], &s->snapshot);
+        out->keep(out->arg, cut_picture(r->picture[0], data), &s->snapshot);
         draft_json(d, EV_SNAPSHOT, buf_all(&s->snapshot));
     }
     out->emit(out->arg, &s->out);

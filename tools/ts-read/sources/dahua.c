@@ -83,6 +83,8 @@ static void attach(struct dahua *d)
 /* The event is not in the log, or not yet. */
 static void look_again(struct dahua *d)
 {
+    struct slice picture = buf_all(&d->find.picture);
+
     if (++d->looks < LOOKS && !d->find.no_log) {
         d->look_ms = monotonic_ms() + LOOK_AGAIN_MS;
         d->step = STEP_LOOK;
@@ -92,9 +94,10 @@ static void look_again(struct dahua *d)
        with another. */
     if (!*d->event_at.time || d->event_at.time_s > d->pull.seen.high_s) {
         units_begin(&d->pull.units, STREAM_PEER);
-        units_add(&d->pull.units, buf_all(&d->event));
+        units_add_item(&d->pull.units, buf_all(&d->event), &picture, picture.n > 0);
         units_end(&d->pull.units, NULL);
     }
+    buf_free(&d->find.picture);
     d->step = STEP_LIVE;
 }
 
@@ -193,8 +196,24 @@ static void give_on(struct dahua *d, const struct dahua_notice *n, bool place)
 /* Whether an event may be that of a passage that was found with another. */
 static bool was_found(const struct dahua *d, const struct log_place *place)
 {
-    return !*place->time ||
-           (place->time_s >= d->find.first_s && place->time_s <= d->pull.seen.high_s);
+    if (!*place->time && place->serial >= 0)
+        return place->serial <= d->pull.seen.last.serial;
+    return d->spare > 0 && (!*place->time || (place->time_s >= d->find.first_s &&
+                                                 place->time_s <= d->pull.seen.high_s));
+}
+
+static void look_for(struct dahua *d, const struct log_place *place)
+{
+    const struct recording *r = &d->recording;
+
+    d->looks = 0;
+    d->event_at = *place;
+    d->event.len = d->find.picture.len = 0;
+    buf_slice(&d->event, r->text);
+    if (r->pictures > 0)
+        buf_slice(&d->find.picture, r->picture[0]);
+    d->find.picture_serial = place->serial;
+    begin_find(d, FIND_EVENT);
 }
 
 /* One item of the stream; true: the log is looked into. */
@@ -211,21 +230,17 @@ static bool take_item(struct dahua *d)
     follows = placed && (seen->last.serial < 0 || n.place.serial == seen->last.serial + 1);
     if (placed && log_was_seen(seen, &n.place))
         return false;
-    /* Its picture is in the stream alone. */
-    if (!n.passage || d->find.no_log || follows || d->recording.pictures > 0) {
+    /* With its true time it is the same event as that of the log, and has a picture beside. */
+    if (!n.passage || d->find.no_log || follows || (d->recording.pictures > 0 && *n.place.time)) {
         give_on(d, &n, n.passage && follows);
         return false;
     }
-    if (d->spare > 0 && was_found(d, &n.place)) {
-        d->spare--;
+    if (was_found(d, &n.place)) {
+        d->spare -= d->spare > 0;
         d->check_ms = monotonic_ms() + CHECK_MS;
         return false;
     }
-    d->looks = 0;
-    d->event_at = n.place;
-    d->event.len = 0;
-    buf_slice(&d->event, d->recording.text);
-    begin_find(d, FIND_EVENT);
+    look_for(d, &n.place);
     return true;
 }
 
@@ -233,8 +248,9 @@ static int live(struct dahua *d, struct fault *why)
 {
     struct web_call *stream = d->pull.stream;
     bool over = web_state(stream) >= WEB_DONE, look = false;
+    bool log = !d->find.no_log || d->find.most > 0; /* or it could be read once */
 
-    if (!d->find.no_log && !over && (pull_sweep_due(&d->pull) || monotonic_ms() >= d->check_ms)) {
+    if (log && !over && (pull_sweep_due(&d->pull) || monotonic_ms() >= d->check_ms)) {
         begin_find(d, FIND_BETWEEN);
         return 1;
     }
@@ -275,6 +291,7 @@ static void dahua_close(void *state)
     if (d) {
         pull_close(&d->pull);
         buf_free(&d->event);
+        buf_free(&d->find.picture);
     }
     free(d);
 }

@@ -160,6 +160,32 @@ static bool next_window(struct dahua_find *f, const struct dahua_page *page, uns
     return f->from_s <= f->to_s;
 }
 
+static void give(struct dahua_find *f, struct slice kept, const char *cursor)
+{
+    if (kept.n == 0)
+        return;
+    units_begin(&f->pull->units, STREAM_PAST);
+    units_add(&f->pull->units, kept);
+    units_end(&f->pull->units, cursor);
+}
+
+/* The record that the picture belongs to comes last. */
+static void give_pictured(struct dahua_find *f, struct slice kept, const char *cursor)
+{
+    struct slice before, behind, picture = buf_all(&f->picture);
+    struct slice record = dahua_record_cut(kept, f->picture_serial, &before, &behind);
+    struct buf text = {0};
+
+    give(f, before, NULL);
+    give(f, behind, NULL);
+    dahua_record_live(record, &text);
+    units_begin(&f->pull->units, STREAM_PEER);
+    units_add_item(&f->pull->units, buf_all(&text), &picture, 1);
+    units_end(&f->pull->units, cursor);
+    buf_free(&text);
+    buf_free(&f->picture);
+}
+
 /* The checkpoint goes to the end of a page where all before it is in hand. */
 static void give_page(struct dahua_find *f, const struct dahua_page *page, bool more)
 {
@@ -171,9 +197,10 @@ static void give_page(struct dahua_find *f, const struct dahua_page *page, bool 
     if (!open)
         f->pull->seen = f->found;
     log_cursor_print(cursor, f->pull->device, &f->found);
-    units_begin(&f->pull->units, STREAM_PAST);
-    units_add(&f->pull->units, buf_all(&page->kept));
-    units_end(&f->pull->units, open ? NULL : cursor);
+    if (f->picture.len > 0)
+        give_pictured(f, buf_all(&page->kept), open ? NULL : cursor);
+    else
+        give(f, buf_all(&page->kept), open ? NULL : cursor);
 }
 
 static enum found search_all(struct dahua_find *f)

@@ -21,6 +21,11 @@ struct dahua_find {
     int64_t first_s; /* the earliest time of them */
     bool no_log;     /* it cannot be read */
 
+    /* of an event that is looked for; empty: none.  For the record with its number, else the first
+       new one */
+    struct buf picture;
+    int64_t picture_serial;
+
     int64_t from_s, to_s;        /* the window of the page */
     unsigned page_records;       /* asked for in one; 0: none was yet */
     unsigned most;               /* that came in one */

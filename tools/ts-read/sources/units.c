@@ -80,20 +80,26 @@ void units_end(struct units *u, const char *cursor)
 }
 
 /* As the parts of a stream of its own. */
-void units_add_recorded(struct units *u, const struct recording *r)
+void units_add_item(
+    struct units *u, struct slice text, const struct slice *picture, unsigned pictures)
 {
     char head[64];
 
     units_add(u, SLICE("--ts\r\n\r\n"));
-    units_add(u, r->text);
-    for (unsigned i = 0; i < r->pictures; i++) {
+    units_add(u, text);
+    for (unsigned i = 0; i < pictures; i++) {
         int n = snprintf(head, sizeof head,
-            "\r\n--ts\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", r->picture[i].n);
+            "\r\n--ts\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", picture[i].n);
 
         units_add(u, (struct slice){head, (size_t)n});
-        units_add(u, r->picture[i]);
+        units_add(u, picture[i]);
     }
     units_add(u, SLICE("\r\n--ts--\r\n"));
+}
+
+void units_add_recorded(struct units *u, const struct recording *r)
+{
+    units_add_item(u, r->text, r->picture, r->pictures);
 }
 
 /* The cursor moves over those that are done. */

@@ -32,7 +32,10 @@ void units_begin(struct units *u, enum stream_kind kind);
 void units_add(struct units *u, struct slice bytes);
 void units_end(struct units *u, const char *cursor);
 
-/* Adds the item that a recording handed out last, with its pictures: all there is in its unit. */
+/* Adds an item with its pictures, or that which a recording handed out last: all there is in its
+   unit. */
+void units_add_item(
+    struct units *u, struct slice text, const struct slice *picture, unsigned pictures);
 void units_add_recorded(struct units *u, const struct recording *r);
 /* All that was ended so far reaches to this place. */
 void units_reach(struct units *u, const char *cursor);
