@@ -226,6 +226,18 @@ body='{"Action":"Pulse","Code":"AccessControl","Data":{"CardName":"Somebody","Me
 is "$(curl -s -m 10 --data-binary "$body" -H 'Content-Type: application/json' "http://127.0.0.1:$lport/x")" \
     OK "a push is answered with OK"
 wait_for 10 test -s push.out
+for window in 31 15 -15; do
+    python3 -c '
+import sys, zlib
+z = zlib.compressobj(wbits=int(sys.argv[1]))
+sys.stdout.buffer.write(z.compress(sys.argv[2].encode()) + z.flush())' $window "$body" >packed
+    coding=deflate
+    [ $window != 31 ] || coding=gzip
+    curl -s -m 10 --data-binary @packed -H "Content-Encoding: $coding" "http://127.0.0.1:$lport/x"
+done >answers
+is "$(<answers) $(jq -c '[.person_id, .serial_no]' push.out | uniq -c | tr -s ' ')" 'OKOKOK  4 ["1001",1]' \
+    "also packed: gzip, and both kinds of deflate"
+head -n 1 push.out >first.out && mv first.out push.out
 ends
 if command -v ts-enrich >/dev/null; then
     for f in stream find push; do ts-enrich <$f.out | jq -r .event_id; done >ids

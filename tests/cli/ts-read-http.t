@@ -102,6 +102,7 @@ refused 400 "an empty body" -X POST
 refused 405 "GET"
 refused 405 "DELETE" -X DELETE
 refused 415 "a coding that is not known" -d x -H 'Content-Encoding: br'
+refused 400 "deflate that is none" -d x -H 'Content-Encoding: deflate'
 refused 400 "gzip that is none" -d x -H 'Content-Encoding: gzip'
 event zip | gzip >whole.gz
 head -c -9 whole.gz >half.gz

@@ -15,6 +15,8 @@
 #define LINE_BYTES 256u /* longest line of a chunk */
 #define TRAILER_BYTES 4096u
 #define GZIP_WINDOW (15 + 16) /* zlib: the largest window, in a gzip member */
+#define ZLIB_WINDOW 15
+#define RAW_WINDOW (-15)
 #define PIECE_BYTES 16384u
 
 enum step {
@@ -151,13 +153,13 @@ int body_take(struct body *b, struct slice *in, struct buf *out)
     return rc;
 }
 
-int body_unpack(struct slice packed, size_t longest, struct buf *out)
+static int unpack(struct slice packed, int window, size_t longest, struct buf *out)
 {
     z_stream z = {.next_in = (unsigned char *)(uintptr_t)packed.p, .avail_in = (uInt)packed.n};
     size_t most = out->len + longest;
     int rc = Z_OK;
 
-    if (packed.n > UINT32_MAX || inflateInit2(&z, GZIP_WINDOW) != Z_OK)
+    if (packed.n > UINT32_MAX || inflateInit2(&z, window) != Z_OK)
         return 400;
     while (rc == Z_OK && out->len <= most) {
         z.next_out = (unsigned char *)buf_room(out, PIECE_BYTES);
@@ -169,4 +171,20 @@ int body_unpack(struct slice packed, size_t longest, struct buf *out)
     if (out->len > most)
         return 413;
     return rc == Z_STREAM_END && z.avail_in == 0 ? 0 : 400;
+}
+
+int body_unpack(struct slice packed, size_t longest, struct buf *out)
+{
+    return unpack(packed, GZIP_WINDOW, longest, out);
+}
+
+int body_inflate(struct slice packed, size_t longest, struct buf *out)
+{
+    size_t before = out->len;
+    int status = unpack(packed, ZLIB_WINDOW, longest, out);
+
+    if (status != 400)
+        return status;
+    out->len = before;
+    return unpack(packed, RAW_WINDOW, longest, out);
 }

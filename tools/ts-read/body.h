@@ -32,4 +32,8 @@ int body_take(struct body *b, struct slice *in, struct buf *out);
  * or damaged; 413: it would be longer than `longest` bytes, of which no more are made. */
 int body_unpack(struct slice packed, size_t longest, struct buf *out);
 
+/* The same of a body that is called deflate: RFC 1950, or as some devices have it without the head
+   and the sum of that (RFC 1951). */
+int body_inflate(struct slice packed, size_t longest, struct buf *out);
+
 #endif

@@ -56,6 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(rc > BODY_MORE || (rest == rest_part && slice_eq(buf_all(&whole), buf_all(&part))));
     rc = body_unpack(in, LONGEST, &unpacked);
     check(rc == 400 || rc == 413 || (rc == 0 && unpacked.len <= LONGEST));
+    unpacked.len = 0;
+    rc = body_inflate(in, LONGEST, &unpacked);
+    check(rc == 400 || rc == 413 || (rc == 0 && unpacked.len <= LONGEST));
     buf_free(&whole);
     buf_free(&part);
     buf_free(&unpacked);

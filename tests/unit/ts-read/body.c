@@ -157,6 +157,14 @@ START_TEST(other_packings_are_none)
     ck_assert_int_eq(body_unpack(buf_all(&zlib), LONGEST, &out), 400);
     ck_assert_int_eq(body_unpack(buf_all(&raw), LONGEST, &out), 400);
     ck_assert_int_eq(body_unpack(SLICE("{}"), LONGEST, &out), 400);
+    ck_assert_int_eq(body_inflate(SLICE("{}"), LONGEST, &out), 400);
+    out.len = 0;
+    ck_assert_int_eq(body_inflate(buf_all(&zlib), LONGEST, &out), 0);
+    ck_assert_int_eq(body_inflate(buf_all(&raw), LONGEST, &out), 0);
+    ck_assert(slice_is(buf_all(&out), "abcabc"));
+    ck_assert_int_eq(body_inflate(buf_all(&raw), 2, &out), 413);
+    raw.len--;
+    ck_assert_int_eq(body_inflate(buf_all(&raw), LONGEST, &out), 400);
     buf_free(&zlib);
     buf_free(&raw);
     buf_free(&out);

@@ -55,7 +55,7 @@ struct conn {
     bool starved;            /* is not read, because others hold too much */
     bool close;              /* to be closed after the answer */
     bool bare;               /* HEAD: the answer has no body */
-    bool packed;             /* the body is gzip */
+    bool packed, deflated;   /* the body is gzip; is deflate */
     enum plan plan;          /* what is done with the body */
     struct request request;  /* for its dialect */
     struct buf in;           /* read, and not used yet: half a head, or a next request */

@@ -10,14 +10,15 @@ bool http_unpack(struct conn *c)
     struct buf plain = {0};
     int status = 0;
 
-    if (c->packed) {
-        status = body_unpack(buf_all(&c->body), c->http->env->body_bytes, &plain);
+    if (c->packed || c->deflated) {
+        status = (c->packed ? body_unpack : body_inflate)(
+            buf_all(&c->body), c->http->env->body_bytes, &plain);
         buf_free(&c->body);
         c->body = plain;
-        c->packed = false;
+        c->packed = c->deflated = false;
     }
     if (status != 0 && status != 413)
-        http_refuse(c, (unsigned)status, "not gzip, damaged, or empty");
+        http_refuse(c, (unsigned)status, "not packed as it says, damaged, or empty");
     else if (status != 0)
         http_refuse(c, (unsigned)status, NULL);
     return status == 0;

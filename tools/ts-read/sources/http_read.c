@@ -31,7 +31,8 @@ static unsigned judge_body(struct conn *c, const struct head *head)
     c->packed = head_word(head->coding, "gzip") || head_word(head->coding, "x-gzip");
     if (c->plan == PLAN_DROP)
         return head->body_bytes > HTTP_DROPPED_BYTES ? 413 : 0;
-    if (head->coding.p && !c->packed && !head_word(head->coding, "identity"))
+    c->deflated = head_word(head->coding, "deflate");
+    if (head->coding.p && !c->packed && !c->deflated && !head_word(head->coding, "identity"))
         return 415;
     if (head->body_bytes > h->env->body_bytes)
         return 413;
