@@ -139,7 +139,6 @@ if command -v ts-spool >/dev/null && command -v ts-enrich >/dev/null; then
     is "$(jq -r '.sources[0].cursor | fromjson | [.device, .serial, .time] | join(" ")' c)" \
         "6G0123ABCD0001 71 2026-03-02T05:15:05+00:00" "whose place is the last record"
     happens -3000 -2998
-    fetch
     happens 910 910
     fetch
     is "$(ids)" "$(range 1 75)" "records of a clock that was set back are found by their numbers"

@@ -252,6 +252,8 @@ apart zk-live follow_live zk
 apart hikvision-pulled pulled hikvision 'records 4 to 5 cannot be had'
 apart hikvision-live follow_live hikvision -o sweep=1
 apart pushed pushed
+apart dahua-pulled pulled dahua 'records 4 to 5 are not in its log'
+apart dahua-live follow_live dahua -o sweep=1
 wait
 for name in "${names[@]}"; do
     tested=0

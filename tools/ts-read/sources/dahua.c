@@ -20,6 +20,7 @@
 #define RECORD_BYTES (256u << 10) /* of the stream, with its pictures */
 #define TURN 64
 #define SILENCE_MS 20000  /* four heartbeats */
+#define SETTLED_MS 60000  /* then an event stands in the log */
 #define LOOK_AGAIN_MS 500 /* for a record of an event that came a moment before */
 #define LOOKS 4
 #define CHECK_MS 2000
@@ -41,6 +42,7 @@ struct dahua {
     unsigned looks;            /* how often it was looked for */
     unsigned spare;            /* passages found whose events may still come */
     int64_t look_ms;           /* when to look again */
+    int64_t given_ms;          /* when an event was given on last */
     int64_t check_ms;          /* when to look whether that was right; INT64_MAX: never */
 };
 
@@ -62,6 +64,9 @@ static void begin_find(struct dahua *d, enum purpose purpose)
         early_s = 0; /* the clock may have been set back */
     d->purpose = purpose;
     d->check_ms = INT64_MAX;
+    d->find.thorough =
+        purpose == FIND_ALL || (purpose == FIND_BETWEEN && pull_sweep_due(&d->pull) &&
+                                   monotonic_ms() - d->given_ms > SETTLED_MS);
     dahua_find_begin(&d->find, early_s);
     d->step = STEP_FIND;
 }
@@ -189,6 +194,7 @@ static void give_on(struct dahua *d, const struct dahua_notice *n, bool place)
     units_add_recorded(u, &d->recording);
     if (place)
         log_see(&d->pull.seen, &n->place);
+    d->given_ms = monotonic_ms();
     log_cursor_print(cursor, d->pull.device, &d->pull.seen);
     units_end(u, place ? cursor : NULL);
 }

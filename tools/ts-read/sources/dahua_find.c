@@ -9,6 +9,7 @@
 
 #define OVERLAP_S 300
 #define DAY_S 86400
+#define UNSET_BEFORE_S 1262304000 /* 2010: clocks that lost the time begin in 1970 or 2000 */
 #define PAGE_SMALL 50
 #define PATH_BYTES 200
 
@@ -67,9 +68,11 @@ void dahua_find_begin(struct dahua_find *f, int64_t early_s)
         overlap = DAY_S;
     else if (early_s < from_s)
         from_s = early_s;
+    log_bound(&f->pull->seen, now);
     f->base = f->found = f->pull->seen;
     f->low = -1;
-    f->whole = false;
+    f->whole = f->near = f->emptied = false;
+    f->aside = 0;
     f->news = 0;
     f->first_s = INT64_MAX;
     set_window(f, *at->time ? from_s - overlap : 0, (now > at->time_s ? now : at->time_s) + DAY_S);
@@ -86,11 +89,16 @@ static bool on_edge(const struct dahua_find *f, uint64_t mark)
     return false;
 }
 
+/* Whether the numbers tell more than the times do. */
+static bool is_numbered(const struct dahua_find *f)
+{
+    return f->base.last.serial >= 0 && !f->pull->env->since->set && !f->pull->env->until->set;
+}
+
 /* Whether the numbers of the new records leave out some that follow what was seen before. */
 static bool is_gap(const struct dahua_find *f)
 {
-    return f->base.last.serial >= 0 && f->low > f->base.last.serial + 1 && !f->gaps &&
-           !f->pull->env->since->set && !f->pull->env->until->set;
+    return is_numbered(f) && f->low > f->base.last.serial + 1 && !f->gaps;
 }
 
 static bool is_new(struct dahua_find *f, const struct log_place *place, uint64_t mark)
@@ -109,8 +117,10 @@ static bool is_new(struct dahua_find *f, const struct log_place *place, uint64_t
 static bool want(void *arg, const struct log_place *place, uint64_t mark)
 {
     struct dahua_find *f = arg;
-    bool news = is_new(f, place, mark);
+    bool news;
 
+    f->near = f->near || log_is_near(&f->base, place);
+    news = is_new(f, place, mark);
     if (f->next_edges < DAHUA_PAGE)
         f->next_edge[f->next_edges++] = mark;
     if (!news)
@@ -211,16 +221,47 @@ static enum found search_all(struct dahua_find *f)
     return FOUND_PAGE;
 }
 
+/* All of it, as if nothing had been seen. */
+static enum found search_anew(struct dahua_find *f)
+{
+    f->emptied = true;
+    f->base = f->found = (struct log_seen)LOG_SEEN_NONE;
+    set_window(f, 0, INT32_MAX);
+    return FOUND_PAGE;
+}
+
+/* Where a clock that was set back, or lost, has put what is new. */
+static enum found search_aside(struct dahua_find *f)
+{
+    int64_t last_s = f->base.last.time_s;
+
+    if (f->aside++ == 0)
+        set_window(f, last_s - DAY_S, last_s - OVERLAP_S);
+    else
+        set_window(f, 0, UNSET_BEFORE_S);
+    return FOUND_PAGE;
+}
+
 static enum found over(struct dahua_find *f)
 {
+    bool more = f->thorough && !f->whole && !f->no_log && !f->emptied && is_numbered(f);
+
     if (!f->whole && !f->no_log && is_gap(f))
         return search_all(f);
+    if (more && !f->near && f->low < 0)
+        return search_anew(f);
+    if (more && f->news == 0 && f->aside < 2)
+        return search_aside(f);
+    if (f->emptied && f->news > 0)
+        msg_warn("%s: its log was emptied: what was read last is not in it; all of it was read",
+            f->pull->operand);
     if (f->whole && f->gone == 0) {
         msg_warn("%s: records %" PRId64 " to %" PRId64 " are not in its log", f->pull->operand,
             f->base.last.serial + 1, f->low - 1);
         f->gaps = true;
     }
-    f->pull->seen = f->found;
+    if (!f->emptied || f->news > 0)
+        f->pull->seen = f->found;
     if (!f->no_log)
         pull_reached(f->pull, &f->found);
     return FOUND_ALL;

@@ -5,7 +5,9 @@
  * Some give fewer records than they were asked for, so a short page alone says nothing.
  *
  * The window begins a little before what was seen last.  Where the numbers of the new records do
- * not follow, the clock had been set back or far ahead: then all the log is searched, once.
+ * not follow, the clock had been set back or far ahead: then all the log is searched, once.  Where
+ * nothing is new, a clock that was set back may hide it: the day before is searched, and the time
+ * of clocks that are not set.  Where what was seen last is not there either, the log was emptied.
  */
 #ifndef TS_DAHUA_FIND_H
 #define TS_DAHUA_FIND_H
@@ -20,6 +22,7 @@ struct dahua_find {
     unsigned news;   /* records of this search that are new */
     int64_t first_s; /* the earliest time of them */
     bool no_log;     /* it cannot be read */
+    bool thorough;   /* in: what was seen last is old enough to stand in the log */
 
     /* of an event that is looked for; empty: none.  For the record with its number, else the first
        new one */
@@ -32,9 +35,12 @@ struct dahua_find {
     struct log_seen base, found; /* before the search; in it */
     int64_t low;                 /* the lowest new number; -1: none */
     bool descending;
-    bool whole;    /* all the log is searched, for the numbers between base and low */
-    bool gaps;     /* numbers are left out in this log: it is not searched for them again */
-    unsigned gone; /* records found by that */
+    bool whole;     /* all the log is searched, for the numbers between base and low */
+    bool near;      /* what was seen last is there, or a neighbour */
+    bool emptied;   /* it is not: all is read anew */
+    unsigned aside; /* windows beside the first one that were searched */
+    bool gaps;      /* numbers are left out in this log: it is not searched for them again */
+    unsigned gone;  /* records found by that */
     uint64_t edge[DAHUA_PAGE], next_edge[DAHUA_PAGE]; /* two pages share a second */
     unsigned edges, next_edges;
 };

@@ -37,7 +37,8 @@
 #define GUEST_BYTES 4096u /* of the body in which it does */
 #define KEEP_MS 20000     /* between two keep-alives */
 #define SEARCH_MS 5000    /* between two looks into the log; -o sweep */
-#define SEARCHES 32u      /* terminals whose log is read at the same time */
+#define THOROUGH_MS 600000
+#define SEARCHES 32u /* terminals whose log is read at the same time */
 #define PAGE_BYTES (256u << 10)
 #define EVENTS_MAX 64
 #define STRANGERS_MOST 64u /* told of by name */
@@ -60,6 +61,7 @@ struct terminal {
     bool refused;             /* its password is not tried again */
     bool known, again;        /* said that it has registered; that it does twice */
     int64_t keep_ms, find_ms; /* when it is time for it */
+    int64_t thorough_ms;      /* when it is time for a search that doubts the clock */
 };
 
 /* Has connected, and not said who it is. */
@@ -314,6 +316,9 @@ static void rest(struct terminal *t, bool room)
     } else if (find_due(t, room)) {
         t->searching = true;
         t->listen->searches++;
+        t->find.thorough = monotonic_ms() >= t->thorough_ms;
+        if (t->find.thorough)
+            t->thorough_ms = monotonic_ms() + THOROUGH_MS;
         dahua_find_begin(&t->find, INT64_MAX);
         t->step = STEP_FIND;
     }
