@@ -236,6 +236,8 @@ static bool take_item(struct dahua *d)
     follows = placed && (seen->last.serial < 0 || n.place.serial == seen->last.serial + 1);
     if (placed && log_was_seen(seen, &n.place))
         return false;
+    if (follows)
+        pull_look(&d->pull, seen, &n.place); /* a clock that was set back is said */
     /* With its true time it is the same event as that of the log, and has a picture beside. */
     if (!n.passage || d->find.no_log || follows || (d->recording.pictures > 0 && *n.place.time)) {
         give_on(d, &n, n.passage && follows);
