@@ -123,6 +123,11 @@ pulled() {
     "${family}_clear"
     "${family}_at" 08:00:01 08:00:02
     came 5 'another device' "another device behind the address"
+    begin
+    "${family}_at" 08:00:04
+    url=("${url[@]//127.0.0.1/localhost}")
+    came 4 '' "the device at another address"
+    is "$(jq '.sources | length' cp)" 2 "$family, pulled: which has a place of its own"
 }
 # --- live ------------------------------------------------------------------------------------------
 arrived() { [ "$(stored)" -ge "$1" ]; }

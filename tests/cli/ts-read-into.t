@@ -110,6 +110,17 @@ into "$store ledger" --checkpoint damaged log
 is "$status" 78 "a damaged checkpoint is a fault"
 into "$store ledger" --checkpoint missing/checkpoint log
 is "$status" 73 "a missing folder is one"
+mkfifo slow
+spawn ts-read -d D --checkpoint shared --into "$store ledger" slow 2>err
+reader=$spawned
+wait_for 5 test -e shared.lock
+ts-read -d D --checkpoint shared --into "$store ledger" log 2>second
+is "$? $(<second)" "75 ts-read: shared: another ts-read works with it: give each its own checkpoint" \
+    "two programs do not share one"
+: >slow
+wait "$reader"
+into "$store ledger" --checkpoint shared log
+is "$status" 0 "then the next may"
 ts-read --checkpoint c --into cat -l tcp://:0 2>err
 is $? 64 "what cannot be read again has none"
 
