@@ -33,6 +33,11 @@ class Terminal(device.Device):
                                'mac': '00:00:5e:00:53:01', 'offset': '+03:00', 'page': 30,
                                'heartbeat_ms': 200, 'now': '2026-03-02T09:00:00'}, **knobs))
 
+    def count(self, name):
+        """Also said on standard output, for tests that wait for it."""
+        super().count(name)
+        print(name, flush=True)
+
     def append(self, records):
         for r in records:
             serial = self.log[-1]['serialNo'] + 1 if self.log else 1
