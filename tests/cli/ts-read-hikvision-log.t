@@ -106,8 +106,10 @@ fetch
 is "$status $(serials) $(jq -r .device_id out) $(<err)" "0 54  FZ1234567 " \
     "a terminal that does not say its name is the one that it was"
 sim 'set?no_info=0&ring=0' >/dev/null
-happens 08:51:00 55 155
+happens 23:59:59 55 55 2035-12-31
+happens 08:51:00 56 155
 fetch
+is "$status $(serials)" "0 $(range 56 155)55 " "a record of a clock that was years ahead"
 sim clear >/dev/null
 happens 00:00:10 1 3 1970-01-01
 sim 'set?now=1970-01-01T00:01:00' >/dev/null

@@ -12,9 +12,11 @@
 #define ANSWER_BYTES (4u << 20) /* of a page */
 #define OVERLAP_S 300 /* searched again: records need not stand in the order of their times */
 #define DAY_S 86400
-#define SHIFTS 3       /* searches begun again in a row, for the log moved under them */
-#define WRAP_FAR 1000  /* so far above what came last none is new */
-#define DOUBT_MS 10000 /* a record may be in the log a little later than in the stream */
+#define FUTURE_S 2145830400 /* 2037-12-31: to where a wrong clock may have put a record */
+#define LAST_S 253402300799 /* of year 9999, where some clocks end up */
+#define SHIFTS 3            /* searches begun again in a row, for the log moved under them */
+#define WRAP_FAR 1000       /* so far above what came last none is new */
+#define DOUBT_MS 10000      /* a record may be in the log a little later than in the stream */
 
 /* ---- requests and answers ---- */
 
@@ -66,14 +68,17 @@ static void set_window(struct hik *h)
     if (!h->by_number && last != INT64_MIN && h->now_s + OVERLAP_S >= last)
         from = last - OVERLAP_S;
     to = (h->now_s > last ? h->now_s : last) + DAY_S;
+    if (h->by_number && to < FUTURE_S)
+        to = FUTURE_S;
     h->limited = since->set && bound_s(h, since) - DAY_S > from && (!h->by_number || h->limited);
     if (since->set && bound_s(h, since) - DAY_S > from)
         from = bound_s(h, since) - DAY_S;
     if (until->set && bound_s(h, until) + DAY_S < to)
         to = bound_s(h, until) + DAY_S;
     from = from < first ? first : from;
+    to = to > from ? to : from + DAY_S;
     print_time(h, from, h->search.from);
-    print_time(h, to > from ? to : from + DAY_S, h->search.to);
+    print_time(h, to + h->offset_s > LAST_S ? LAST_S - h->offset_s : to, h->search.to);
 }
 
 static void ask_page(struct hik *h)
