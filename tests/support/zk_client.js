@@ -7,6 +7,7 @@
 'use strict';
 const [module_, port, what] = [process.argv[2], Number(process.argv[3]), process.argv[4]];
 const Client = require(module_);
+process.chdir(__dirname); // where zkteco-js writes a log of its own
 
 const two = n => String(n).padStart(2, '0');
 const clock = at => {
