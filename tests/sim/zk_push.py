@@ -13,7 +13,6 @@ the code that it is to try: it is written from the protocol.
 """
 import argparse
 import calendar
-import email.utils
 import json
 import socket
 import sys
@@ -153,8 +152,8 @@ class Device:
 
     def check(self, page, status, fields):
         """What would harm a real device."""
-        date = email.utils.parsedate(fields["date"])
-        if abs(calendar.timegm(date) - time.time()) > 5:
+        date = datetime.strptime(fields["date"], "%a, %d %b %Y %H:%M:%S GMT")
+        if abs(calendar.timegm(date.timetuple()) - time.time()) > 5:
             sys.exit("%s: its clock would be set to %s" % (page, fields["date"]))
         if status == 200 and not fields["content-type"].startswith("text/plain"):
             sys.exit("%s: %s" % (page, fields["content-type"]))
