@@ -271,7 +271,11 @@ for first in range(0, 20000, 100):
         answers.read(sum(int(x.split()[1]) for x in head if x.startswith(b"Content-Length")))
 END
 ok $? "20,000 serial numbers"
-is "$(($(awk '/VmHWM/ {print $2}' "/proc/$reader/status") < 32768))" 1 "take less than 32 MiB"
+if [ "${MODE:-release}" = release ]; then
+    is "$(($(awk '/VmHWM/ {print $2}' "/proc/$reader/status") < 32768))" 1 "take less than 32 MiB"
+else
+    skip "32 MiB: needs MODE=release"
+fi
 ends
 
 # --- a period again --------------------------------------------------------------------------------
