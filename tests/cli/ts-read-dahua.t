@@ -70,6 +70,9 @@ ts-read -F --password-file wrong "$url" >out 2>err
 like "$? $(<err)" "^77 ts-read: $url: refuses the user or the password; not trying again$" \
     "a wrong password ends it, also with -F"
 is "$(count wrong)" 1 "after one try"
+sim 'set?basic=1' >/dev/null
+ts-read --password-file login "$url" >out 2>err
+like "$? $(<err)" "^77 .*asks for the password in the clear" "a device that knows Basic alone does not get it in the clear"
 kill "$sim"
 
 # --- live ----------------------------------------------------------------------------------------

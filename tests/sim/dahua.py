@@ -6,7 +6,7 @@ Knobs beside those of device.py: serial, most (records it gives at most; more is
 cap (it gives so many whatever it is asked for), newest_first, number (0: events without RecNo; 2:
 with RecNo 0), clock (0: events without any clock; 2: UTC alone, in local time), heartbeat_ms,
 late_ms (a record stands in the log so long after its event), lose (that many events are not sent),
-quirks (1: wrong lengths, LF), no_log, text (1: CreateTime as text), drop (the connection ends
+quirks (1: wrong lengths, LF), close (1: answers say Connection: close, which is not meant), no_log, text (1: CreateTime as text), drop (the connection ends
 behind so many answers of recordFinder).
 
 With register=PORT it connects itself and registers as `name`, again whenever the connection ends;

@@ -60,6 +60,8 @@ class Device:
         nonce = os.urandom(12).hex()
         with self.change:
             self.nonces[nonce] = 0
+        if self.knob('basic'):
+            return 'Basic realm="terminal"'
         return f'Digest qop="auth", realm="{self.realm}", nonce="{nonce}", stale="FALSE"'
 
     def allows(self, method, target, header):
@@ -142,6 +144,8 @@ class Handler(socketserver.StreamRequestHandler):
         body = body.encode() if isinstance(body, str) else body
         head = [f'HTTP/1.1 {status} X', f'Content-Type: {kind}', f'Content-Length: {len(body)}']
         head += [f'{name}: {value}' for name, value in fields]
+        if self.server.device.knob('close'):
+            head.append('Connection: close')
         self.send('\r\n'.join(head).encode() + b'\r\n\r\n' + body)
         return True
 

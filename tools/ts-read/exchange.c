@@ -71,7 +71,7 @@ static void ask(struct exchange *x)
     const struct exchange_request *r = &x->request;
 
     x->out.len = x->head.len = x->body.len = 0;
-    x->in_body = x->to_end = x->over = false;
+    x->in_body = x->to_end = false;
     buf_printf(
         &x->out, "%s %s HTTP/1.1\r\nHost: %s\r\n", r->post ? "POST" : "GET", r->path, r->host);
     buf_lit(&x->out, "User-Agent: ts-read/" TS_VERSION "\r\nConnection: keep-alive\r\n");
@@ -200,8 +200,9 @@ static bool is_number(struct slice s, uint64_t *n)
     return s.n > 0 && s.n <= 15;
 }
 
+/* Connection: close is not believed: terminals write it, and go on. */
 struct answer {
-    bool has_length, chunked, close;
+    bool has_length, chunked;
     uint64_t length;
 };
 
@@ -217,8 +218,6 @@ static bool take_field(struct exchange *x, struct answer *a, struct slice name, 
     } else if (head_word(name, "transfer-encoding")) {
         a->chunked = true;
         return head_word(value, "chunked");
-    } else if (head_word(name, "connection")) {
-        a->close = a->close || head_word(value, "close");
     } else if (head_word(name, "www-authenticate") && !x->digest && value.n > 7 &&
                strncasecmp(value.p, "Digest ", 7) == 0) {
         x->digest = read_challenge(x, (struct slice){value.p + 7, value.n - 7});
@@ -296,11 +295,10 @@ static void take_head(struct exchange *x)
     if (x->status < 200)
         return; /* the answer itself is to come */
     if (x->status == 204 || x->status == 304)
-        a = (struct answer){.has_length = true, .close = a.close};
+        a = (struct answer){.has_length = true};
     head = (struct head){.chunked = a.chunked, .body_bytes = a.length};
     x->in_body = true;
     x->to_end = !a.chunked && !a.has_length;
-    x->over = a.close || x->to_end;
     body_begin(&x->reading, &head, x->request.limit);
 }
 
@@ -326,7 +324,7 @@ static void add_head(struct exchange *x, struct slice *in)
 /* The answer is here: it is given, or asked for with the password. */
 static void answered(struct exchange *x)
 {
-    bool again = x->status == 401 && x->digest && x->request.password && !x->over &&
+    bool again = x->status == 401 && x->digest && x->request.password && !x->to_end &&
                  x->tries < TRIES && (x->tries == 0 || x->stale);
 
     if (again) {

@@ -39,7 +39,6 @@ struct exchange {
     struct body reading;
     struct buf body;
     bool in_body, to_end; /* to_end: the body ends with the connection */
-    bool over;            /* so does the connection behind the answer */
     unsigned status, tries;
     bool digest; /* the answer wants it, and it can be given: */
     struct buf realm, nonce, opaque;

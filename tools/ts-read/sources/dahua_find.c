@@ -271,7 +271,7 @@ static enum found refused(struct dahua_find *f, struct fault *why)
 {
     unsigned status = web_status(f->pull->call);
 
-    if (status == 400 && f->page_records > PAGE_SMALL) {
+    if ((status == 400 || status == 200) && f->page_records > PAGE_SMALL) {
         f->page_records = PAGE_SMALL;
         return FOUND_PAGE;
     }

@@ -197,6 +197,10 @@ static int refused(
     if (!p->env->password_file)
         return fault_set(
             why, EX_NOPERM, "%s: wants a user and a password: give --password-file", p->operand);
+    if (web_basic(call))
+        return fault_set(why, EX_NOPERM,
+            "%s: asks for the password in the clear (Basic), which is sent over TLS only",
+            p->operand);
     if (w->refusal)
         w->refusal(web_bytes(call), words, sizeof words);
     return fault_set(why, EX_NOPERM, "%s: %s; not trying again", p->operand, words);

@@ -81,6 +81,7 @@ struct web_call {
     enum web_state state;
     unsigned status;
     char type[TYPE_BYTES];
+    bool basic; /* a refusal that wants Basic, and no digest */
     const char *error;
     char words[CURL_ERROR_SIZE];
     bool paused, too_long;
@@ -225,11 +226,14 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 static void note_answer(struct web_call *c)
 {
     char *type = NULL;
-    long status = 0;
+    long status = 0, offered = 0;
 
     lib.curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
     lib.curl_easy_getinfo(c->easy, CURLINFO_CONTENT_TYPE, &type);
     c->status = (unsigned)status;
+    lib.curl_easy_getinfo(c->easy, CURLINFO_HTTPAUTH_AVAIL, &offered);
+    c->basic = status == 401 &&
+               (offered & (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST)) == (long)CURLAUTH_BASIC;
     snprintf(c->type, sizeof c->type, "%s", type ? type : "");
 }
 
@@ -429,7 +433,7 @@ static void line_look(struct web_line *l)
         x->body = (struct buf){0};
         c->state = WEB_DONE;
         l->call = NULL;
-        if (x->over)
+        if (x->to_end)
             line_end(l, "has hung up");
     } else if (x->out.len > 0) {
         line_send(l);
@@ -551,6 +555,11 @@ enum web_state web_state(const struct web_call *c)
 unsigned web_status(const struct web_call *c)
 {
     return c->status;
+}
+
+bool web_basic(const struct web_call *c)
+{
+    return c->basic && !c->web->tls;
 }
 
 const char *web_type(const struct web_call *c)

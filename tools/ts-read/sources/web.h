@@ -85,6 +85,9 @@ unsigned web_status(const struct web_call *c);   /* 0: none */
 const char *web_type(const struct web_call *c);  /* Content-Type; "" without */
 const char *web_error(const struct web_call *c); /* plain words */
 
+/* A refusal that wants the password in the clear, where it is not sent so. */
+bool web_basic(const struct web_call *c);
+
 /* Bytes of the answer that are here, valid until web_run; the first n of them are done with. */
 struct slice web_bytes(const struct web_call *c);
 void web_take(struct web_call *c, size_t n);
