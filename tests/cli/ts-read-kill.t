@@ -33,25 +33,25 @@ rows() {
         $1 % 400, 1 + $1 / 1000, $1 / 3600 % 24, $1 / 60 % 60, $1 % 60 }'
 }
 kind_file() {
-    rows 1 20000 >gate.dat
+    rows 1 1500 >gate.dat
     reading=(ts-read -d D --checkpoint cp gate.dat)
     again=(ts-read -d D gate.dat)
-    wanted=20000
+    wanted=1500
 }
 kind_follow() {
-    rows 1 4000 >gate.dat
+    rows 1 1000 >gate.dat
     reading=(ts-read -F -d D --checkpoint cp gate.dat)
     again=(ts-read -d D gate.dat)
-    wanted=8000
-    happens() { rows $((4001 + $1 * 4000 / moments)) $((4000 + ($1 + 1) * 4000 / moments)) >>gate.dat; }
+    wanted=2000
+    happens() { rows $((1001 + $1 * 1000 / moments)) $((1000 + ($1 + 1) * 1000 / moments)) >>gate.dat; }
 }
 kind_zk() {
     mkfifo fifo
     exec 8<>fifo
-    sim zk.py --records 3000 --pace 60 --happens fifo
+    sim zk.py --records 1000 --pace 60 --happens fifo
     reading=(ts-read -F --checkpoint cp "zk://127.0.0.1:$port")
     again=(ts-read "zk://127.0.0.1:$port")
-    wanted=$((3000 + moments * 10))
+    wanted=$((1000 + moments * 10))
     happens() { seq 10 19 | sed "s/.*/punch 1& 2026-03-02T08:$((10 + $1)):&/" >&8; }
 }
 kind_hikvision() {
@@ -76,11 +76,11 @@ kind_dahua() {
 }
 # Old firmware asks the server how far it has sent (Stamp): what it hears must be in the queue.
 kind_push() {
-    rows 1 600 >gate.dat
+    rows 1 200 >gate.dat
     push_port=$(port_free)
     reading=(ts-read -F -l "http://127.0.0.1:$push_port")
     again=(ts-read -d CGXH2012345 gate.dat)
-    wanted=600
+    wanted=200
     device() {
         python3 "$ROOT/tests/sim/zk_push.py" --attlog gate.dat --firmware 2009 --batch 10 --tries 400 \
             "$push_port" >/dev/null 2>&1 &
@@ -88,6 +88,9 @@ kind_push() {
     }
     device
 }
+
+# What is on its way stays there for more than half a second, which is when it can be lost.
+late="perl -e 'while (sysread STDIN, \$b, 65536) { select undef, undef, undef, 0.6; syswrite STDOUT, \$b }'"
 
 # --- killing ---------------------------------------------------------------------------------------
 below() {
@@ -109,7 +112,7 @@ strike() {
     [ -z "${device:-}" ] || [ $((RANDOM % 2)) -eq 0 ] || kill -9 "$device"
 }
 begin() {
-    "${reading[@]}" --into 'ts-enrich -z UTC 2>/dev/null | ts-spool put q.db 2>/dev/null' >>said 2>&1 &
+    "${reading[@]}" --into "ts-enrich -z UTC 2>/dev/null | $late | ts-spool put q.db 2>/dev/null" >>said 2>&1 &
     reader=$!
 }
 come() { [ "$(ts-spool stat --json q.db 2>/dev/null | jq .stored)" = "$wanted" ]; }
