@@ -73,19 +73,25 @@ skip_all() {
     exit 0
 }
 
-# wait_for SECONDS COMMAND...: polls until COMMAND succeeds; fails after SECONDS.
+# wait_for SECONDS COMMAND...: polls until COMMAND succeeds; fails after SECONDS. What takes long to
+# look at is looked at less often: at most half of the time goes into it.
 wait_for() {
-    local end=$((SECONDS + $1))
+    local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) began pause
     shift
+    began=${EPOCHREALTIME/./}
     until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -ge "$end" ] && return 1
-        sleep 0.02
+        pause=$((${EPOCHREALTIME/./} - began))
+        [ $((began + pause)) -ge "$end" ] && return 1
+        pause=$((pause < 10000 ? 10000 : pause > 200000 ? 200000 : pause))
+        sleep "$(printf '0.%06d' $pause)"
+        began=${EPOCHREALTIME/./}
     done
 }
 
 # A TCP port that nobody listens on now.
 port_free() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0) and bind(S, sockaddr_in(0, INADDR_LOOPBACK))
+        or die $!; print +(sockaddr_in(getsockname(S)))[0], "\n"'
 }
 
 port_open() {

@@ -24,8 +24,10 @@ sys.exit(not importlib.util.find_spec("trytond.modules.attendance"))' 2>/dev/nul
 tryton_make() {
     mkdir -p "$TRYTON/db"
     tryton_port=$(port_free)
-    printf '[database]\nuri = sqlite://\npath = %s\n[web]\nlisten = 127.0.0.1:%s\n' \
-        "$TRYTON/db" "$tryton_port" >"$TRYTON/conf"
+    # A login shall not take a quarter of a second: how hard its password is to guess is no matter.
+    printf '[passlib]\nschemes = pbkdf2_sha256\npbkdf2_sha256__rounds = 100\n' >"$TRYTON/passlib"
+    printf '[database]\nuri = sqlite://\npath = %s\n[web]\nlisten = 127.0.0.1:%s\n[password]\npasslib = %s\n' \
+        "$TRYTON/db" "$tryton_port" "$TRYTON/passlib" >"$TRYTON/conf"
     : >"$TRYTON/db/hr.sqlite"
     (umask 077 && printf 'Kq7-bridge-Zx2' | tee "$TRYTON/admin" >"$TRYTON/password")
     TRYTONPASSFILE=$TRYTON/admin trytond-admin -c "$TRYTON/conf" -d hr -u attendance \
