@@ -243,6 +243,9 @@ send "${trust[@]}" --pin-sha256 "$right" "$url"
 is "$got" delivered "the right pin"
 send "${trust[@]}" --pin-sha256 "$wrong;$right" "$url"
 is "$got" delivered "one of several"
+# shellcheck disable=SC2317 # called by wait_for
+noted() { [ "$(grep -c "$1" "$T/access.log")" -ge "$2" ]; } # after the reply
+wait_for 10 noted /in 2
 before=$(grep -c /in "$T/access.log")
 send "${trust[@]}" --pin-sha256 "$wrong" "$url"
 is "$status $got" "78 deferred" "another key: the destination stops, no event is used up"

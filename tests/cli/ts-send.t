@@ -292,10 +292,14 @@ sent "deferred " "a certificate that nobody vouches for" "https://127.0.0.1:$tls
 like "$(cat "$T/err")" 'no answer: SSL peer certificate' "… and why"
 sent "delivered 200" "--cacert" --cacert "$T/ca.pem" "https://127.0.0.1:$tls/"
 sent "delivered 200" "--http2" --http2 --cacert "$T/ca.pem" "https://127.0.0.1:$tls/h2"
+wait_for 10 grep -q /h2 "$T/access.log"
 like "$(grep /h2 "$T/access.log")" 'HTTP/2.0' "… is HTTP/2"
 for i in 1 2 3 4 5 6 7 8; do echo "{\"event_id\":\"$i\"}"; done |
     ts-send --http2 -j 8 --cacert "$T/ca.pem" "https://127.0.0.1:$tls/" | grep -c delivered >"$T/out"
 is "$(cat "$T/out")" 8 "--http2: several at once"
+# shellcheck disable=SC2317 # called by wait_for
+noted() { [ "$(grep -c "$1" "$T/access.log")" -ge "$2" ]; } # after the reply
+wait_for 10 noted 'POST / HTTP/2.0' 8
 is "$(grep -c 'POST / HTTP/2.0' "$T/access.log") $(grep 'POST / HTTP/2.0' "$T/access.log" | cut -d ' ' -f 1 | sort -u | wc -l)" "8 1" \
     "… over one connection"
 for ((i = 0; i < 400; i++)); do echo "{\"event_id\":\"$i\"}"; done >"$T/many"
