@@ -114,12 +114,16 @@ for i in "${!knobs[@]}"; do
         "live${knobs[i]:+ with ${knobs[i]}}: nothing lost, nothing twice, at its true time"
 done
 device no_log=1
-follow -o silence=1
+follow -o silence=1 -o sweep=1
 wait_for 20 attached 1
 happens 1 2
 wait_for 20 came 2
 is "$(serials)" "1 2 " "a device without a log"
 like "$(<err)" 'its log cannot be read \(status 400\)' "which is said"
+before=$(count challenges)
+again() { [ "$(count challenges)" -ge $((before + 3)) ]; }
+wait_for 20 again
+ok $(($(awk '{print $14 + $15}' "/proc/$reader/stat") > 100)) "which is asked again now and then, and no oftener"
 sim 'set?silent=1' >/dev/null
 wait_for 20 grep -q 'silent for too long' err
 ok $? "a stream without a byte is given up"

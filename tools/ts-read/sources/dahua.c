@@ -43,7 +43,9 @@ struct dahua {
     unsigned spare;            /* passages found whose events may still come */
     int64_t look_ms;           /* when to look again */
     int64_t given_ms;          /* when an event was given on last */
-    int64_t check_ms;          /* when to look whether that was right; INT64_MAX: never */
+    int64_t check_ms;          /* when to look into the log once more; INT64_MAX: never */
+    bool fresh;                /* the stream has just begun */
+    bool doubt;                /* for an event was taken for one that was found with another */
 };
 
 static int again(struct dahua *d, int64_t wait_ms, const char *what, struct fault *why)
@@ -60,9 +62,10 @@ static void begin_find(struct dahua *d, enum purpose purpose)
 
     if (purpose == FIND_EVENT && *d->event_at.time)
         early_s = d->event_at.time_s;
-    else if ((purpose == FIND_EVENT && d->looks > 0) || monotonic_ms() >= d->check_ms)
+    else if ((purpose == FIND_EVENT && d->looks > 0) || d->doubt)
         early_s = 0; /* the clock may have been set back */
     d->purpose = purpose;
+    d->doubt = false;
     d->check_ms = INT64_MAX;
     d->find.thorough =
         purpose == FIND_ALL || (purpose == FIND_BETWEEN && pull_sweep_due(&d->pull) &&
@@ -118,6 +121,9 @@ static void found_all(struct dahua *d)
     } else {
         d->spare = d->purpose == FIND_EVENT ? d->find.news - 1 : d->find.news;
         d->step = STEP_LIVE;
+        if (d->fresh) /* a record may come later than its event, which came before the stream */
+            d->check_ms = monotonic_ms() + CHECK_MS;
+        d->fresh = false;
     }
 }
 
@@ -174,6 +180,7 @@ static int take_attach(struct dahua *d, struct fault *why)
         return again(d, 0, what, why);
     }
     d->pull.live_ms = monotonic_ms();
+    d->fresh = true;
     recording_begin(&d->recording, &dahua_items, &options);
     boundary = multipart_boundary(slice_of(web_type(d->pull.stream)));
     d->recording.multi =
@@ -246,6 +253,7 @@ static bool take_item(struct dahua *d)
     if (was_found(d, &n.place)) {
         d->spare -= d->spare > 0;
         d->check_ms = monotonic_ms() + CHECK_MS;
+        d->doubt = true;
         return false;
     }
     look_for(d, &n.place);
@@ -256,9 +264,8 @@ static int live(struct dahua *d, struct fault *why)
 {
     struct web_call *stream = d->pull.stream;
     bool over = web_state(stream) >= WEB_DONE, look = false;
-    bool log = !d->find.no_log || d->find.most > 0; /* or it could be read once */
 
-    if (log && !over && (pull_sweep_due(&d->pull) || monotonic_ms() >= d->check_ms)) {
+    if (!over && (pull_sweep_due(&d->pull) || monotonic_ms() >= d->check_ms)) {
         begin_find(d, FIND_BETWEEN);
         return 1;
     }
