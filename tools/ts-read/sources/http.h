@@ -83,7 +83,7 @@ struct http {
     size_t held_bytes;
     void *dialect[DIALECTS_MAX]; /* the state of each */
     struct push_watch *watch;
-    struct buf text;             /* of the answer in hand */
+    struct buf text; /* of the answer in hand */
     struct buf token;
     bool waiting; /* somebody may wait to be accepted */
     bool stopping, failed;
