@@ -105,6 +105,14 @@ port=$first_port
 happens 976 976
 wait_for 20 came 326
 is "$(serials)" "$(range 1 326)" "the first goes on"
+kill "$sim"
+terminal serial=6GOTHER
+happens 1 2
+wait_for 20 came 328
+is "$(jq -r .device_id out | tail -n 2 | uniq)" 6GOTHER "another terminal in its place"
+like "$(<err)" 'GATE: another device is there now: "6GOTHER" after "6G0123ABCD0001"' "which is said"
+like "$(<err)" 'GATE: has hung up: waiting for it to register again.*GATE: answers again' \
+    "as is that one has left, and one has come"
 ends
 is $status 0 "SIGTERM ends it in order"
 kill "$sim"

@@ -60,6 +60,7 @@ struct terminal {
     bool searching;           /* in the middle of its log */
     bool refused;             /* its password is not tried again */
     bool known, again;        /* said that it has registered; that it does twice */
+    bool met;                 /* it has said its serial number over this connection */
     int64_t keep_ms, find_ms; /* when it is time for it */
     int64_t thorough_ms;      /* when it is time for a search that doubts the clock */
 };
@@ -109,6 +110,7 @@ static void leave(struct terminal *t)
     t->pull.how.line = NULL;
     t->pull.how.field = NULL;
     listener_release(t->listen->listener, &t->peer);
+    t->met = false;
     t->step = STEP_AWAY;
 }
 
@@ -248,6 +250,7 @@ static void take_serial(struct terminal *t)
         return;
     if (web_status(t->pull.call) == 200)
         dahua_serial_read(web_bytes(t->pull.call), serial);
+    t->met = true;
     pull_known(&t->pull, *serial ? serial : t->name);
     pull_answers(&t->pull);
     if (!t->known)
@@ -271,9 +274,9 @@ static void take_keep(struct terminal *t)
 {
     if (!take_answer(t))
         return;
-    if (!*t->pull.device)
+    t->step = t->met ? STEP_REST : STEP_SERIAL;
+    if (!t->met)
         pull_ask(&t->pull, "/cgi-bin/magicBox.cgi?action=getSerialNo", SLICE_NONE);
-    t->step = *t->pull.device ? STEP_REST : STEP_SERIAL;
     if (t->searching)
         go_on(t);
 }
