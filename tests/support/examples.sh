@@ -48,6 +48,7 @@ simulated() {
     port=$(grep -oE '[0-9]+$' "$site/$1.said")
 }
 
+# shellcheck disable=SC2034 # for the test that compares
 EXAMPLES_PASSAGES=5
 terminals_start() {
     simulated zk --records 3 --users 3 --start 2026-05-12T07:00:00
