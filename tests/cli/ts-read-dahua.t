@@ -33,7 +33,9 @@ follow() {
     reader=$spawned
 }
 came() { [ "$(wc -l <out)" -ge "$1" ]; }
-attached() { [ "$(($(count eventManager.cgi) + $(count snapManager.cgi)))" -ge "$1" ]; }
+attached() {
+    [ "$(sim get | jq '.counts["eventManager.cgi"] // .counts["snapManager.cgi"] // 0')" -ge "$1" ]
+}
 ends() {
     kill -TERM "$reader" 2>/dev/null
     wait "$reader"
