@@ -107,7 +107,7 @@ kill -HUP "$drain"
 touch go
 # shellcheck disable=SC2317 # called by wait_for
 delivered() {
-    [ "$(ts-spool stat --json late.db | jq .delivered)" = 1 ]
+    spool_has late.db delivered 1
 }
 wait_for 10 delivered
 ok $? "held by the roster of before, tried again at once"

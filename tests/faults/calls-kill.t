@@ -35,10 +35,10 @@ else
     skip "strace is not usable here"
 fi
 
-broken kill put 45
-broken kill put-old 15
-broken kill drain 30
-broken kill read-file 15
-broken kill read-http 18
-broken kill pipeline 6
+broken kill put 30
+broken kill put-old 10
+broken kill drain 20
+broken kill read-file 10
+broken kill read-http 12
+broken kill pipeline 4
 done_testing

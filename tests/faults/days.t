@@ -17,7 +17,7 @@ python3 "$ROOT/tests/bench/gen.py" $events --persons $persons |
     ts-read -d DAYS1 -f zk-attlog - | ts-enrich -z Asia/Manila >"$T/events" || exit 1
 event_ids "$T/events" >"$T/wanted"
 ts-spool put "$T/q.db" <"$T/events" >/dev/null || exit 1
-speed() { python3 "$ROOT/tests/support/warp.py" "$T/warp" "$@"; }
+speed() { python3 -S "$ROOT/tests/support/warp.py" "$T/warp" "$@"; }
 speed $fast
 export TS_WARP=$T/warp
 
@@ -44,7 +44,7 @@ below() {
 # shellcheck disable=SC2317 # called by wait_for
 passed() { [ "$(speed)" -ge "$1" ]; }
 # shellcheck disable=SC2317
-settled() { [ "$(ts-spool stat --json "$T/q.db" | jq '.waiting')" = 0 ]; }
+settled() { spool_has "$T/q.db" waiting 0; }
 # shellcheck disable=SC2317
 asked() { [ "$(receiver_sum requests)" -gt 0 ]; }
 

@@ -86,7 +86,7 @@ fed() {
     lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
     gone() { ! kill -0 "$1"; }
     answered() { [ "$(post)" = "$1" ]; }
-    settled() { [ "$(ts-spool stat --json "$1" | jq .waiting)" = 0 ]; }
+    settled() { spool_has "$1" waiting 0; }
     told_more() { [ "$(wc -l <told)" -gt "$1" ]; }
 }
 

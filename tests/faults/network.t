@@ -51,7 +51,7 @@ echo 1 >/proc/sys/net/ipv4/ip_forward 2>/dev/null || skip_all "cannot route here
 
 lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 gone() { ! kill -0 "$1"; }
-settled() { [ "$(ts-spool stat --json q.db | jq .waiting)" = 0 ]; }
+settled() { spool_has q.db waiting 0; }
 listens() { on "$1" bash -c "exec 3<>/dev/tcp/$2/$3"; }
 : >told && : >arrived && : >handed && : >receipts && : >tries
 

@@ -59,7 +59,7 @@ due() {
 
 # shellcheck disable=SC2317
 settled() {
-    [ "$(ts-spool stat --json "$store" | jq .waiting)" = 0 ]
+    spool_has "$store" waiting 0
 }
 
 # shellcheck disable=SC2317

@@ -15,7 +15,7 @@ ts-spool put "$T/full.db" <"$T/events" >/dev/null || exit 1
 # settled STORE: nothing waits, is deferred or handed out.
 # shellcheck disable=SC2317 # called by wait_for
 settled() {
-    [ "$(ts-spool stat --json "$1" | jq '.waiting')" = 0 ]
+    spool_has "$1" waiting 0
 }
 
 # shellcheck disable=SC2317

@@ -7,7 +7,7 @@
 here=$ROOT/tests/faults
 command -v python3 >/dev/null || skip_all "python3 is not installed"
 export B
-amount=(--states 8 --random 3 --raw 120) seed=${TS_SEED:-1}
+amount=(--states 5 --random 2 --raw 240) seed=${TS_SEED:-1}
 if [ -n "${TS_FULL:-}" ]; then
     amount=(--states 0 --random 60 --raw 100) seed=${TS_SEED:-$RANDOM}
 fi

@@ -50,7 +50,7 @@ passages() {
 # send ARGUMENTS... <events: receipts to "receipts", what it says to "said"
 send() {
     # short steps: what is looked at is the way back, not the patience
-    timeout 60 ts-send --retry-max 2s --answer-within 3 "$@" >receipts 2>said
+    timeout 60 ts-send --retry-first 50ms --retry-max 300ms --answer-within 3 "$@" >receipts 2>said
 }
 outcomes() {
     jq -r .outcome receipts | sort | uniq -c | awk '{ printf "%s%s %s", s, $2, $1; s = ", " }'
@@ -185,7 +185,7 @@ is "$(outcomes)" "deferred 3, delivered 4, held 1" "an employee that the user ma
 # The access token ends every few requests, in the middle of what is asked and written for one event.
 jq -n '{token_url: "/oauth2/token", client_id: "bridge", refresh_token: "refresh-0"}' >oauth.json
 set_to '{"uses_each": 7, "lang": "en", "employees": [2, 3, 4, 5]}'
-oauth() { timeout 60 ts-send --retry-max 2s -p orangehrm --oauth oauth.json -o zone=Asia/Tashkent "$url"; }
+oauth() { timeout 60 ts-send --retry-first 50ms --retry-max 300ms -p orangehrm --oauth oauth.json -o zone=Asia/Tashkent "$url"; }
 passages 2026-03-05 2 3 | oauth >receipts 2>said &
 one=$!
 passages 2026-03-05 4 5 | oauth >receipts2 2>said2 &

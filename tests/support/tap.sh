@@ -88,6 +88,11 @@ wait_for() {
     done
 }
 
+# spool_has STORE NAME VALUE: a number of its stat, for wait_for: jq takes ten times as long.
+spool_has() {
+    ts-spool stat --json "$1" | grep -q "\"$2\":$3[,}]"
+}
+
 # A TCP port that nobody listens on now.
 port_free() {
     perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0) and bind(S, sockaddr_in(0, INADDR_LOOPBACK))
