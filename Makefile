@@ -14,6 +14,8 @@ PAGES   := $(wildcard man/*.[157])
 EXAMPLES := $(addprefix share/demo/,1_attlog.dat site.json roster.csv)
 
 FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
+# What a test itself does needs no speed: it is compiled in a third of the time.
+FLAGS_tests_release := -O0 -U_FORTIFY_SOURCE
 FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_cov     := -O0 -g --coverage
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion
@@ -44,7 +46,8 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(BUILD_C) $(if $(filter tools/%,$<),-Itools/$(word 2,$(subst /, ,$<)) $(CPPFLAGS_tools/$(word 2,$(subst /, ,$<)))) \
 	    $(CPPFLAGS_$(patsubst %/,%,$(dir $<))) \
-	    $(if $(filter tests/unit/ts-% tests/fuzz/ts-%,$<),-Itools/$(word 3,$(subst /, ,$<))) -c -o $@ $<
+	    $(if $(filter tests/unit/ts-% tests/fuzz/ts-%,$<),-Itools/$(word 3,$(subst /, ,$<))) \
+	    $(if $(filter tests/unit/% tests/fuzz/%,$<),$(FLAGS_tests_$(MODE))) -c -o $@ $<
 
 $(B)/common.a: $(call objs,common/*.c)
 	@rm -f $@

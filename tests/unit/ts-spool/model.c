@@ -55,7 +55,7 @@ static void open_drain(void)
 static void put_some(void)
 {
     struct record records[8];
-    char lines[8][40], names[8][8], days[8][16];
+    char lines[8][40], names[8][8], days[8][24];
     int n = 1 + dice(8);
 
     for (int i = 0; i < n; i++) {
