@@ -4,8 +4,8 @@
 . "$(dirname "$0")/../support/tap.sh"
 . "$(dirname "$0")/../support/ledger.sh"
 here=$ROOT/tests/faults
-events=4000 kills=15 rounds=5
-[ -n "${TS_FULL:-}" ] && events=20000 kills=100 rounds=40
+events=4000 kills=15 rounds=5 many=40000
+[ -n "${TS_FULL:-}" ] && events=20000 kills=100 rounds=40 many=100000
 seed=${TS_SEED:-$((RANDOM * 32768 + RANDOM))}
 echo "# TS_SEED=$seed"
 RANDOM=$seed
@@ -32,7 +32,7 @@ is "$(ts-spool list --dead "$T/q.db" | wc -l)" 0 "nothing is dead"
 echo "# sent again after a kill: $(receiver_sum duplicates)"
 
 # put alone: what has a receipt is in the store, whatever the moment.
-python3 "$ROOT/tests/bench/gen.py" 100000 | ts-read -d KILL2 -f zk-attlog - |
+python3 "$ROOT/tests/bench/gen.py" $many | ts-read -d KILL2 -f zk-attlog - |
     ts-enrich -z Asia/Manila >"$T/many"
 lost=0 seen=0 broken=0
 for ((i = 0; i < rounds; i++)); do
@@ -41,7 +41,7 @@ for ((i = 0; i < rounds; i++)); do
     ts-spool put "$store" <"$T/many" >"$T/receipts" 2>/dev/null &
     put=$!
     wait_for 5 test -s "$T/receipts"
-    sleep "0.$(printf %03d $((RANDOM % 500)))"
+    sleep "0.$(printf %03d $((RANDOM % (many / 200))))"
     kill -9 $put 2>/dev/null
     wait $put 2>/dev/null
     # A torn last receipt is no receipt.

@@ -124,6 +124,7 @@ class Run:
         while not pids and time.monotonic() < until:
             self.tend()
             pids = self.victims(name)
+            time.sleep(0 if pids else 0.02)
         time.sleep(pause)
         for pid in pids:
             if name_of(pid) == name:        # still the same program under this number

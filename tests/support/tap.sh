@@ -74,7 +74,7 @@ skip_all() {
 }
 
 # wait_for SECONDS COMMAND...: polls until COMMAND succeeds; fails after SECONDS. What takes long to
-# look at is looked at less often: at most half of the time goes into it.
+# look at is looked at less often: a fifth of the time goes into it.
 wait_for() {
     local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) began pause
     shift
@@ -82,7 +82,7 @@ wait_for() {
     until "$@" >/dev/null 2>&1; do
         pause=$((${EPOCHREALTIME/./} - began))
         [ $((began + pause)) -ge "$end" ] && return 1
-        pause=$((pause < 10000 ? 10000 : pause > 200000 ? 200000 : pause))
+        pause=$((pause < 2500 ? 10000 : pause > 50000 ? 200000 : pause * 4))
         sleep "$(printf '0.%06d' $pause)"
         began=${EPOCHREALTIME/./}
     done
