@@ -49,8 +49,10 @@ outcomes() { jq -r '.event_id + " " + .outcome' "$T/out" | sort | tr '\n' ' '; }
 # snapshot_of ID: what the receiver got.
 snapshot_of() { curl -s "$at/snapshot/$1"; }
 uploads() { state '.uploads | length'; }
-under_way() { [ "$(state .now)" -gt 0 ]; }
-begun_since() { [ "$(state .begun)" -gt "$1" ]; }
+# Of these, not by jq: what is waited for lasts a moment.
+number() { curl -s "$at/state" | sed -n 's/.*"'"$1"'": \([0-9]*\).*/\1/p'; }
+under_way() { [ "$(number now)" -gt 0 ]; }
+begun_since() { [ "$(number begun)" -gt "$1" ]; }
 
 for n in 1 2 3 4; do
     picture "day/$n.jpg" $((20000 + n))
@@ -307,7 +309,7 @@ is "$status $(snapshot_of t7 | jq -r .url)" "0 /media/snapshot/${sha1:0:16}" "a 
 
 picture grow.jpg 1500000
 grow=$(shot grow.jpg)
-control '{"hold":0.03}'
+control '{"hold":0.1}'
 event g1 p1 "$grow" | send --snapshots upload "$at/e" &
 wait_for 10 under_way
 printf x >>"$pics/grow.jpg"
