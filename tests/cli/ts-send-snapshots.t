@@ -380,6 +380,7 @@ is "$status $(jq -r .outcome "$T/out" | sort | uniq -c | tr -s ' ')" "0  12 deli
 
 # --- kill -9 in mid-upload -----------------------------------------------------------------------
 
+kill "$media" # or it stores what it held, half a minute later, in the same ledger
 receiver
 events >"$T/in"
 # most KIND: how often the upload or event came that came most often.
