@@ -13,6 +13,7 @@
 struct fault {
     int status;     /* exit status, from sysexits.h */
     bool quiet;     /* standard output was closed by its reader: end without a message */
+    bool full;      /* for want of room on a disk: the same may be tried again later */
     char text[400]; /* "object: what failed: reason"; escaped when it is printed */
 };
 

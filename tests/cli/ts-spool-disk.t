@@ -25,6 +25,9 @@ ids() {
     sed -n 's/.*"event_id":"\([^"]*\)".*/\1/p' "$@" | sort
 }
 
+# shellcheck disable=SC2317 # called by wait_for
+all_delivered() { [ "$(ts-spool stat --json "$1" | jq '.waiting + .held')" = 0 ]; }
+
 delivered='jq --unbuffered -c "{ack, outcome: \"delivered\"}"'
 
 # status NAME WANTED COMMAND...
@@ -178,6 +181,23 @@ if [ "$(id -u)" = 0 ] && mkdir disk && mount -t tmpfs -o size=3m tmpfs disk 2>/d
     status "when there is room again it does not" 0 ts-spool put disk/q.db <two
     is "$(stat -c %s disk/q.db-reserve)" 262144 "and the reserve is back"
     status "and it is delivered" 0 ts-spool drain --into "$delivered" disk/q.db
+
+    # Without a reserve, as a drain leaves it that was killed on a full disk.
+    events 40000 40003 | ts-spool put disk/q.db >/dev/null
+    rm disk/q.db-reserve
+    cat /dev/zero >disk/rest 2>/dev/null
+    status "a drain on it ends with 74" 74 ts-spool drain --into "$delivered" disk/q.db
+    spawn ts-spool drain -F --into "$delivered" disk/q.db 2>err
+    drain=$spawned
+    wait_for 10 grep -q 'the disk is full; trying again until there is room' err
+    ok $? "with -F it waits for room"
+    rm disk/rest
+    wait_for 10 all_delivered disk/q.db
+    ok $? "and then delivers"
+    kill -TERM "$drain"
+    wait "$drain"
+    is $? 0 "and ends when it is told to"
+    like "$(cat err)" 'there is room again' "which it has said"
     umount disk
     trap tap_end EXIT
 else

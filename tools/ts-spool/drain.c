@@ -259,13 +259,15 @@ static unsigned allowed(const struct drain *d)
 }
 
 /* A full disk costs a drain that follows nothing but time: the answers stay here meanwhile. */
-static int store_is_full(struct drain *d, const struct fault *why)
+static bool waits_for_room(struct drain *d, const struct fault *why)
 {
+    if (!why->full || !d->follow || d->stop_ms > 0)
+        return false;
     if (d->full_ms == 0)
         msg_warn("%s; trying again until there is room", why->text);
     d->full_ms = monotonic_ms() + FULL_MS;
     d->look = false;
-    return 0;
+    return true;
 }
 
 /* Settles the answers that there are, or leaves them for later, and hands out what it may. */
@@ -285,7 +287,7 @@ static int exchange(struct drain *d, bool settle, struct fault *why)
     int64_t now = monotonic_ms();
 
     if (store_exchange(d->store, &x, why) < 0)
-        return x.full && d->follow && d->stop_ms == 0 ? store_is_full(d, why) : -1;
+        return waits_for_room(d, why) ? 0 : -1;
     if (d->full_ms > 0)
         msg_warn("there is room again");
     d->full_ms = 0;
@@ -557,13 +559,21 @@ static int read_failing(struct drain *d, struct fault *why)
     return 0;
 }
 
+static int begin(struct drain *d, struct fault *why)
+{
+    while (store_drain_begin(d->store, clock_now_ms(), why) < 0)
+        if (stop_requested() || !waits_for_room(d, why) || stop_wait(NULL, 0, FULL_MS, false) < 0)
+            return -1;
+    return 0;
+}
+
 static int drain(struct drain *d, struct fault *why)
 {
     bool left = false;
 
     d->held_ms = monotonic_ms() + d->hold_ms;
-    if (store_drain_begin(d->store, clock_now_ms(), why) < 0 || read_failing(d, why) < 0 ||
-        lives(d, why) < 0 || store_drain_end(d->store, &left, why) < 0)
+    if (begin(d, why) < 0 || read_failing(d, why) < 0 || lives(d, why) < 0 ||
+        store_drain_end(d->store, &left, why) < 0)
         return -1;
     if (d->outcomes[OUTCOME_REJECTED] > 0 && !d->follow)
         msg_warn("%llu %s rejected: see ts-spool list --dead --by reason",

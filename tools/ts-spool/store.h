@@ -112,7 +112,6 @@ struct exchange {
     void *arg;
     unsigned given; /* out */
     bool more;      /* out: something could be handed out now; more may be said than there is */
-    bool full;      /* out, with -1: for want of room; the same may be tried again later */
     int64_t due_ms; /* out: instant at which the next one is due; 0: none */
 };
 

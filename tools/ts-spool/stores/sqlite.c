@@ -170,8 +170,11 @@ static int full_fault(struct sqlite *s, struct fault *why)
 
     if (s->limit > 0 && statvfs(s->path, &disk) == 0 &&
         disk.f_bavail * disk.f_frsize > RESERVE_BYTES)
-        return fault_set(why, EX_IOERR, "%s: has reached its largest size", s->name);
-    return fault_set(why, EX_IOERR, "%s: the disk is full", s->name);
+        fault_set(why, EX_IOERR, "%s: has reached its largest size", s->name);
+    else
+        fault_set(why, EX_IOERR, "%s: the disk is full", s->name);
+    why->full = true;
+    return -1;
 }
 
 static int moved_fault(struct sqlite *s, struct fault *why)
@@ -242,7 +245,9 @@ int sqlite_fault(struct sqlite *s, struct fault *why)
     if (status == EX_CANTCREAT || (code & 0xff) == SQLITE_IOERR) {
         error = true_error(s, error ? error : status == EX_CANTCREAT ? EROFS : EIO);
         errno = error;
-        return fault_errno(why, error == ENOSPC ? EX_IOERR : status, "%s: cannot write", s->name);
+        fault_errno(why, error == ENOSPC ? EX_IOERR : status, "%s: cannot write", s->name);
+        why->full = error == ENOSPC;
+        return -1;
     }
     return fault_set(why, status, "%s: %s", s->name, sqlite3_errmsg(s->db));
 }

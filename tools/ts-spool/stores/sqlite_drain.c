@@ -602,12 +602,11 @@ static void give_all(struct sqlite *s, struct exchange *x)
 
 /* After a transaction failed: everything as before it, and true when it is worth another try: what
    was delivered has to be settled even on a full disk, the reserve is for that. */
-static bool try_again(struct sqlite *s, bool *full)
+static bool try_again(struct sqlite *s, const struct fault *why)
 {
-    *full = (sqlite3_errcode(s->db) & 0xff) == SQLITE_FULL;
     sqlite_undo(s);
     copy_frontier(&s->now, &s->written);
-    if (!*full || !sqlite_release_reserve(s))
+    if (!why->full || !sqlite_release_reserve(s))
         return false;
     s->reserve_used = true;
     return true;
@@ -625,11 +624,10 @@ int sqlite_exchange(struct store *store, struct exchange *x, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
 
-    x->full = false;
     if (x->count == 0 && sqlite_in_place(s, why) < 0)
         return -1;
     while (transact(s, x, why) < 0)
-        if (!try_again(s, &x->full))
+        if (!try_again(s, why))
             return -1;
     if (s->reserve_used)
         restore_reserve(s);
@@ -730,10 +728,9 @@ static int recover(struct sqlite *s, int64_t now_ms, struct fault *why)
 int sqlite_drain_begin(struct store *store, int64_t now_ms, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
-    bool full;
 
     while (recover(s, now_ms, why) < 0)
-        if (!try_again(s, &full))
+        if (!try_again(s, why))
             return -1;
     copy_frontier(&s->written, &s->now);
     restore_reserve(s);
@@ -757,10 +754,8 @@ int sqlite_drain_end(struct store *store, bool *left, struct fault *why)
 {
     struct sqlite *s = (struct sqlite *)store;
 
-    bool full;
-
     while (close_marks(s, left, why) < 0)
-        if (!try_again(s, &full))
+        if (!try_again(s, why))
             return -1;
     copy_frontier(&s->written, &s->now);
     return 0;
